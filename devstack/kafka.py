@@ -21,6 +21,27 @@ _HEAP = "512m"
 _CHECK_TIMEOUT_S = 3.0
 
 
+SINGLE_BROKER_SETTINGS: Mapping[str, str] = {
+    # Topics are declared in topics/ and created with their settings; a typing mistake in a name
+    # must fail and not make a topic.
+    "auto.create.topics.enable": "false",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    # Tests of fail-over set session time-outs far below the broker's default floor of 6 s.
+    "group.min.session.timeout.ms": "1000",
+    # The transaction of a dead process holds up read_committed readers until it is aborted; by
+    # default the broker looks for such ones only every 10 s.
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+}
+"""What a development broker has in common wherever it runs."""
+
+
 class Kafka:
     """The embedded broker; its address is `host:port`."""
 
@@ -96,31 +117,14 @@ class Kafka:
 
 def _server_properties(folder: Path, ports: Mapping[str, int]) -> str:
     broker, controller = ports["broker"], ports["controller"]
-    return "\n".join(
-        (
-            "process.roles=broker,controller",
-            "node.id=1",
-            f"controller.quorum.voters=1@{LOOPBACK}:{controller}",
-            f"listeners=PLAINTEXT://{LOOPBACK}:{broker},CONTROLLER://{LOOPBACK}:{controller}",
-            f"advertised.listeners=PLAINTEXT://{LOOPBACK}:{broker}",
-            "controller.listener.names=CONTROLLER",
-            f"log.dirs={folder / 'data'}",
-            # Topics are declared in topics/ and created with their settings; a typing mistake in
-            # a name must fail and not make a topic.
-            "auto.create.topics.enable=false",
-            "offsets.topic.replication.factor=1",
-            "offsets.topic.num.partitions=4",
-            "transaction.state.log.replication.factor=1",
-            "transaction.state.log.min.isr=1",
-            "transaction.state.log.num.partitions=4",
-            "share.coordinator.state.topic.replication.factor=1",
-            "share.coordinator.state.topic.min.isr=1",
-            "group.initial.rebalance.delay.ms=0",
-            # Tests of fail-over set session time-outs far below the broker's default floor of 6 s.
-            "group.min.session.timeout.ms=1000",
-            # The transaction of a dead process holds up read_committed readers until it is
-            # aborted; the default looks for such ones only every 10 s.
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000",
-            "",
-        )
-    )
+    of_this_node = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@{LOOPBACK}:{controller}",
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{broker},CONTROLLER://{LOOPBACK}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{broker}",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": str(folder / "data"),
+    }
+    settings = {**of_this_node, **SINGLE_BROKER_SETTINGS}
+    return "".join(f"{name}={value}\n" for name, value in settings.items())

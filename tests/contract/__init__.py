@@ -1,0 +1,1 @@
+"""What others rely on: golden examples, and the library internals that we rely on."""

@@ -1,0 +1,1 @@
+"""Processes killed, frozen and starved, with real servers; each module on its own broker."""

@@ -1,0 +1,1 @@
+"""A whole account against a naive reference, step by step."""
