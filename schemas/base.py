@@ -16,8 +16,8 @@ AccountId = Annotated[str, StringConstraints(pattern=f"^(user|org):{UUID_PATTERN
 CommandId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 """1 to 200 printable ASCII characters without spaces; the same command has the same id."""
 
-ReplyTo = Annotated[str, StringConstraints(pattern=r"^(replies/[0-9]{1,5}|purchases\.commands)$")]
-"""Where the reply goes: `replies/<partition>`, or `purchases.commands`; nothing else."""
+ReplyTo = Annotated[str, StringConstraints(pattern=r"^replies/[0-9]{1,5}$")]
+"""Where the reply goes: `replies/<partition>`, and nowhere else."""
 
 ProviderName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", to_lower=True)

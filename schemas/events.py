@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas.base import AccountId, EpochMs, Message
-from schemas.commands import AccountStatus, Labels
+from schemas.commands import AccountStatus, Labels, Sha256
 from schemas.limits import LimitChange, LimitReading, LimitRule, Violation
 from schemas.outcomes import Outcome
 from schemas.quotas import QuotaMove, QuotaReading
@@ -26,18 +26,25 @@ class Origin(Message):
     index: int
 
 
+class Seal(Message):
+    """What makes an event provable: its identity, its place in the chain, its reply."""
+
+    origin: Origin
+    previous_hash: Sha256 | None = None
+    reply_digest: Sha256 | None = None
+
+
 class _Event(Message):
+    seal: Seal | None = None
+    """Put in front when the event is published; None while it is being decided."""
     version: Literal[1] = 1
     account: AccountId | None
     """The account; None for events of a partition (`policy-applied`)."""
-    origin: Origin
     at_ms: EpochMs
     """When it holds: the decision's time; for an expiry the hold's deadline."""
     command_id: str | None = None
     actor: str | None = None
     policy_version: int
-    previous_hash: str | None = None
-    reply_digest: str | None = None
 
 
 class _Charge(_Event):

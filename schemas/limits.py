@@ -100,11 +100,17 @@ class LimitChange(Message):
     limit: int
     before: int
     after: int
+    period_ms: int = 0
+    """The bucket's period or the window's length."""
     remainder: int = 0
-    """What the drain owes below a thousandth, in 1/period_ms of one (buckets)."""
+    """What has drained below a thousandth, in 1/period_ms of one (buckets)."""
     drained: int = 0
-    """All that time could have drained since the bucket exists, in thousandths."""
-    window_start_ms: int | None = None
+    """All that time could have drained since the bucket exists, in thousandths, rounded down."""
+    drained_remainder: int = 0
+    """What was rounded off `drained`, in 1/period_ms of a thousandth."""
+    window_start_ms: int = 0
+    generation: int = 0
+    """How often this limit started anew, with another kind or window length."""
     reset_ms: DurationMs | None = None
 
     def reading(self) -> LimitReading:

@@ -1,5 +1,7 @@
 """Quotas as replies and events report them."""
 
+from typing import Literal
+
 from schemas.base import EpochMs, Message
 
 
@@ -19,22 +21,27 @@ class QuotaReading(Message):
     reset_at_ms: EpochMs | None = None
 
 
-class QuotaMove(Message):
-    """What an event moves between the pots of a quota, in tokens; absent means 0.
+QuotaPot = Literal[
+    "allowance",
+    "spent",
+    "held",
+    "held_past",
+    "purchased",
+    "revoked",
+    "purchased_spent",
+    "purchased_held",
+    "debt",
+    "charged",
+    "granted",
+    "lapsed",
+]
+"""The pots of a quota, in tokens.
 
-    `spent` and `held` are the current window's allowance, `held_past` what holds still keep of
-    earlier windows, `purchased_*` the balance that never resets. A charge that no pot covers is
-    `debt`; what can no longer be used has `lapsed`.
-    """
+`allowance`, of which `spent` and `held`, is the current window's; `held_past` is what holds keep
+of earlier windows; `purchased` less `revoked`, of which `purchased_spent` and `purchased_held`, is
+the balance that never resets; `debt` a charge that no pot covered. `charged`, `granted` and
+`lapsed` are sums since the beginning.
+"""
 
-    spent: int = 0
-    held: int = 0
-    held_past: int = 0
-    purchased: int = 0
-    revoked: int = 0
-    purchased_spent: int = 0
-    purchased_held: int = 0
-    debt: int = 0
-    charged: int = 0
-    granted: int = 0
-    lapsed: int = 0
+QuotaMove = dict[QuotaPot, int]
+"""What an event adds to the pots of a quota; a pot that is not named does not change."""
