@@ -265,7 +265,7 @@ class Devstack:
             state.save(self._data_dir, self._state)
 
     def _say(self, line: str) -> None:
-        self._console.print(line, highlight=False, soft_wrap=True)
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _answers(server: Server, address: str) -> bool:
