@@ -14,6 +14,8 @@ from topics.admin import (
     describe_topics,
     require_topics,
 )
+from topics.genesis import GenesisError, ensure_genesis
+from topics.issuer_keys import IssuerKeyError
 from topics.registry import TOPICS, Topic
 from topics.settings import TopicsSettings
 
@@ -36,6 +38,12 @@ def create() -> None:
         click.echo(f"created {name}")
     click.echo(f"{len(created)} topics created, {len(TOPICS) - len(created)} were there")
     require_topics(settings)
+    genesis = ensure_genesis(settings)
+    made = "made" if genesis.made else "kept"
+    click.echo(
+        f"first policy {made}: {genesis.policy.command.command_id}, SHA-256 "
+        f"{genesis.policy.digest}; sent to {len(genesis.sent_to)} partitions"
+    )
 
 
 @topics.command()
@@ -83,7 +91,7 @@ def main() -> None:
         topics()
     except BrokerUnreachableError as error:
         sys.exit(str(error))
-    except TopicsDifferError as error:
+    except (TopicsDifferError, GenesisError, IssuerKeyError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_NEEDS_A_PERSON)
 

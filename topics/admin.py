@@ -73,7 +73,11 @@ class TopicsDifferError(RuntimeError):
 def admin_client(settings: TopicsSettings) -> AdminClient:
     """A client for the settings' brokers; connects when first used."""
     return AdminClient(
-        {"bootstrap.servers": settings.kafka_bootstrap_servers, "socket.timeout.ms": 10_000}
+        {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            "socket.timeout.ms": 10_000,
+            "log_level": 4,  # warnings; it tells of its own closing otherwise
+        }
     )
 
 
