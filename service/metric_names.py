@@ -49,6 +49,28 @@ HTTP_REQUEST_SECONDS = HistogramSpec(
 AUTH_REGISTER = CounterSpec("auth_register_total", "Registrations.", ("outcome", "reason"))
 AUTH_LOGIN = CounterSpec("auth_login_total", "Log-ins.", ("outcome", "reason"))
 
+# Gateway
+TOKEN_CONSUME = CounterSpec(
+    "token_consume_total", "Consume requests, by how they ended.", ("provider", "outcome")
+)
+TOKEN_QUOTA_LOOKUP = CounterSpec(
+    "token_quota_lookup_total", "Quota requests, by how they ended.", ("provider", "outcome")
+)
+TOKEN_RESERVATION = CounterSpec(
+    "token_reservation_total",
+    "Reservation requests (reserve, settle, release), by how they ended.",
+    ("action", "outcome"),
+)
+TOKENS_CONSUMED = CounterSpec(
+    "tokens_consumed_total", "Tokens charged by consume requests.", ("provider",)
+)
+GATEWAY_COMMANDS_IN_FLIGHT = GaugeSpec(
+    "gateway_commands_in_flight", "Commands whose reply is waited for."
+)
+GATEWAY_REPLIES_LATE = CounterSpec(
+    "gateway_replies_late_total", "Replies that came after their deadline."
+)
+
 # Calls of AI providers
 PROVIDER_CALL_SECONDS = HistogramSpec(
     "provider_call_seconds",
@@ -60,6 +82,33 @@ PROVIDER_RETRIES = CounterSpec(
 )
 PROVIDER_CIRCUIT_OPEN = GaugeSpec(
     "provider_circuit_open", "1 while the provider's circuit breaker refuses calls.", ("provider",)
+)
+
+# Every stream processor
+PIPELINE_DECISION_SECONDS = HistogramSpec(
+    "pipeline_decision_seconds",
+    "Time to apply one record: state, decision and handing over its outputs.",
+    buckets=(
+        0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0,
+    ),
+)  # fmt: skip
+PIPELINE_CHECKPOINT_SECONDS = HistogramSpec(
+    "pipeline_checkpoint_seconds",
+    "Time of one checkpoint's commit, during which nothing is decided.",
+)
+PIPELINE_RESTORE_SECONDS = HistogramSpec(
+    "pipeline_restore_seconds",
+    "Time from an assignment of partitions until their state is restored and checked.",
+    buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0),
+)
+PIPELINE_SKIPPED = CounterSpec(
+    "pipeline_records_skipped_total", "Records that the state had applied before."
+)
+PIPELINE_UNDELIVERABLE = CounterSpec(
+    "pipeline_undeliverable_total", "Replies whose address names no partition."
+)
+PIPELINE_LAG = GaugeSpec(
+    "pipeline_lag_records", "Records between the log's end and what was applied.", ("partition",)
 )
 
 

@@ -24,6 +24,7 @@ from granian.server.embed import Server as EmbeddedServer
 
 from service.logging import GRANIAN_LOGGING, configure_logging, get_logger
 from service.metrics import MULTIPROCESS_FOLDER_VARIABLE
+from service.settings import HttpServiceSettings
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI application, lifespan included."""
@@ -45,6 +46,20 @@ class Listener:
     workers: int = 1
     access_log: bool = False
     log_level: str = "info"
+
+    @classmethod
+    def of(
+        cls, settings: HttpServiceSettings, service: str, port: int, workers: int = 1
+    ) -> "Listener":
+        """The listener that the settings of an HTTP service describe."""
+        return cls(
+            service=service,
+            port=port,
+            host=settings.bind_host,
+            workers=workers,
+            access_log=settings.access_log,
+            log_level=settings.log_level,
+        )
 
 
 def run_service(create_application: ApplicationFactory, listener: Listener) -> None:

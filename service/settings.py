@@ -168,3 +168,13 @@ def _default_text(field: FieldInfo) -> str:
     if _is_secret(field):
         return "set"
     return f"`{default}`"
+
+
+class HttpServiceSettings(ServiceSettings):
+    """Settings of every process that serves HTTP routes."""
+
+    bind_host: str = Field(
+        default="127.0.0.1",
+        description="Address the HTTP services listen on; 0.0.0.0 for every interface.",
+    )
+    access_log: bool = Field(default=False, description="Whether every request gets a log line.")

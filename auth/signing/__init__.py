@@ -1,0 +1,1 @@
+"""The keys that sign tokens: made once, kept encrypted, published as a JWKS."""

@@ -1,0 +1,1 @@
+"""Users: registration, log-in and the first administrator."""

@@ -1,0 +1,1 @@
+"""Tests of the auth server's parts that need no database."""
