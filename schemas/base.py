@@ -16,7 +16,8 @@ AccountId = Annotated[str, StringConstraints(pattern=f"^(user|org):{UUID_PATTERN
 CommandId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 """1 to 200 printable ASCII characters without spaces; the same command has the same id."""
 
-ReplyTo = Annotated[str, StringConstraints(pattern=r"^replies/[0-9]{1,5}$")]
+REPLY_TO_PATTERN = r"^replies/[0-9]{1,5}$"
+ReplyTo = Annotated[str, StringConstraints(pattern=REPLY_TO_PATTERN)]
 """Where the reply goes: `replies/<partition>`, and nowhere else."""
 
 ProviderName = Annotated[

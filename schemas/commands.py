@@ -128,6 +128,11 @@ class SetTier(_Privileged):
 
     type: Literal["set-tier"] = "set-tier"
     tier: Name | None
+    """Required, so that a misspelt name of this field does not take the tier away."""
+
+    def to_json(self) -> bytes:
+        """As of every message, but with null fields: `tier: null` says something."""
+        return self.__pydantic_serializer__.to_json(self, by_alias=True)
 
 
 class SetStatus(_Privileged):
@@ -162,8 +167,6 @@ class Tick(Message):
 
     type: Literal["tick"] = "tick"
     version: Literal[1] = 1
-    reply_to: ReplyTo | None = None
-    command_id: CommandId | None = None
 
 
 Admission = Consume | Reserve

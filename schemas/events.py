@@ -38,7 +38,7 @@ class _Event(Message):
     seal: Seal | None = None
     """Put in front when the event is published; None while it is being decided."""
     version: Literal[1] = 1
-    account: AccountId | None
+    account: AccountId | None = None
     """The account; None for events of a partition (`policy-applied`)."""
     at_ms: EpochMs
     """When it holds: the decision's time; for an expiry the hold's deadline."""
@@ -131,8 +131,8 @@ class AllowanceChanged(_Event):
     type: Literal["allowance-changed"] = "allowance-changed"
     provider: str
     cause: Literal["window-opened", "window-ended", "terms-changed"]
-    window_start_ms: EpochMs | None
-    window_end_ms: EpochMs | None
+    window_start_ms: EpochMs | None = None
+    window_end_ms: EpochMs | None = None
     allowance_tokens: int
     quota_move: QuotaMove
 
@@ -160,7 +160,7 @@ class Revoked(_Balance):
 
 class TierSet(_Event):
     type: Literal["tier-set"] = "tier-set"
-    tier: str | None
+    tier: str | None = None
     payload_digest: str
 
 
@@ -191,7 +191,10 @@ class DecisionFailed(_Event):
 
     type: Literal["decision-failed"] = "decision-failed"
     command: str
+    place: int
+    """The command's place in its record."""
     error: str
+    """The sort of the error; what it said is in the dead letter."""
 
 
 AccountEvent = (

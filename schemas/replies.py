@@ -28,7 +28,7 @@ class HoldReading(Message):
     state: HoldState
     held_tokens: int
     settled_tokens: int | None = None
-    deadline_ms: EpochMs
+    deadline_ms: EpochMs | None = None
 
 
 class ProviderReading(Message):
@@ -46,7 +46,7 @@ class AccountReading(Message):
     tier: str
     status: AccountStatus
     open_holds: int
-    updated_at_ms: EpochMs | None
+    updated_at_ms: EpochMs | None = None
     """When the account last changed; None before its first command."""
     providers: tuple[ProviderReading, ...]
 
@@ -60,9 +60,9 @@ class Reply(Message):
 
     type: Literal["reply"] = "reply"
     version: Literal[1] = 1
-    command_id: str | None
-    command: str | None
-    account: str | None
+    command_id: str | None = None
+    command: str | None = None
+    account: str | None = None
     outcome: Outcome
     at_ms: EpochMs
     policy_version: int | None = None

@@ -111,6 +111,16 @@ PIPELINE_LAG = GaugeSpec(
     "pipeline_lag_records", "Records between the log's end and what was applied.", ("partition",)
 )
 
+# Accounts pipeline
+ACCOUNTS_DECISIONS = CounterSpec(
+    "accounts_decisions_total",
+    "Commands answered, by what they asked and what came of it.",
+    ("command", "outcome", "replayed"),
+)
+ACCOUNTS_DEAD_LETTERS = CounterSpec(
+    "accounts_dead_letters_total", "Records and commands that were dead-lettered.", ("reason",)
+)
+
 
 def all_metrics() -> tuple[MetricSpec, ...]:
     """Every metric declared in this module, in the order of declaration."""

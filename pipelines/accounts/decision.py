@@ -1,0 +1,83 @@
+"""What deciding one command is given, and what it gives back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from pipelines.accounts.memory import AccountMemory
+from pipelines.accounts.terms import Rules
+from schemas.commands import AccountCommand
+from schemas.events import AccountEvent, Denied
+from schemas.limits import LimitReading, Violation
+from schemas.outcomes import Outcome
+from schemas.quotas import QuotaReading
+from schemas.replies import Reply
+
+Decided = Sequence[AccountEvent]
+"""The events of a decision, in order; the last one is what its reply is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything that a decision may depend on, beside the command itself."""
+
+    memory: AccountMemory
+    rules: Rules
+    now_ms: int
+    hold_id: str
+    """The id that a hold made by this command gets: its place in the log."""
+    payload_digest: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Events (none for queries and repeats) and the answer."""
+
+    events: Decided
+    reply: Reply
+
+
+def payload_digest(command: AccountCommand) -> str:
+    """SHA-256 of what a command asks for, whoever carries it: what a repeat must share."""
+    payload = command.__pydantic_serializer__.to_json(
+        command,
+        by_alias=True,
+        exclude_none=True,
+        exclude={"command_id", "reply_to", "signature"},
+    )
+    return sha256(payload).hexdigest()
+
+
+def denied(
+    context: Context,
+    command: AccountCommand,
+    outcome: Outcome,
+    *,
+    provider: str | None = None,
+    tokens: int | None = None,
+    hold_id: str | None = None,
+    violations: tuple[Violation, ...] = (),
+    retry_after_ms: int | None = None,
+    limits: tuple[LimitReading, ...] = (),
+    quota: QuotaReading | None = None,
+    detail: str | None = None,
+) -> Denied:
+    """The event of a refusal."""
+    return Denied(
+        account=context.memory.account_id,
+        at_ms=context.now_ms,
+        command_id=command.command_id,
+        actor=command.actor,
+        policy_version=context.rules.version,
+        command=command.type,
+        outcome=outcome,
+        provider=provider,
+        tokens=tokens,
+        hold_id=hold_id,
+        violations=violations,
+        retry_after_ms=retry_after_ms,
+        limits=limits,
+        quota=quota,
+        detail=detail,
+    )

@@ -1,0 +1,138 @@
+"""What one command sees of an account, and what it will have changed: read lazily, written once.
+
+Nothing reaches the stores before `write`; a command whose deciding raised leaves no trace.
+"""
+
+from dataclasses import dataclass, field
+
+from pipelines.accounts import wakeups
+from state.accounts import HOLD_OPEN, Account, Answered, Hold
+from state.codec import T, decode, encode
+from state.store import PartitionStores
+
+
+class StoreReadError(RuntimeError):
+    """A store could not be read, or holds what this code cannot: the process has to stop."""
+
+
+HoldKey = tuple[int, int]
+"""(offset, index): the place of a hold's reserve in its partition's log."""
+
+GARBAGE_AFTER_MS = 3_600_000
+"""How long stores keep an expired entry beyond the time that is compared."""
+
+
+@dataclass(slots=True)
+class AccountMemory:
+    """One account within one partition's stores, for the time of one command."""
+
+    account_id: str
+    stores: PartitionStores
+    now_ms: int
+    account: Account = field(init=False)
+    _holds: dict[HoldKey, Hold] = field(default_factory=dict)
+    _written_holds: set[HoldKey] = field(default_factory=set)
+    _answers: dict[str, Answered | None] = field(default_factory=dict)
+    _written_answers: set[str] = field(default_factory=set)
+    _wakeups: set[int] = field(default_factory=set)
+    changed: bool = False
+
+    def __post_init__(self) -> None:
+        self.account = self._read(Account, self._account_key(), expiring=False) or Account()
+
+    def hold(self, key: HoldKey) -> Hold | None:
+        """An open hold, or a closed one that is still remembered."""
+        hold = self._holds.get(key)
+        if hold is None:
+            hold = self._read(Hold, self._hold_key(key), expiring=True)
+            if hold is None:
+                return None
+            self._holds[key] = hold
+        if hold.state != HOLD_OPEN and self.now_ms >= hold.remembered_until_ms:
+            return None
+        return hold
+
+    def keep_hold(self, key: HoldKey, hold: Hold) -> None:
+        self._holds[key] = hold
+        self._written_holds.add(key)
+
+    def answer(self, command_id: str) -> Answered | None:
+        """What took effect under this command id, while it is to be repeated."""
+        if command_id not in self._answers:
+            stored = self._answer_key(command_id)
+            self._answers[command_id] = self._read(Answered, stored, expiring=True)
+        answer = self._answers[command_id]
+        if answer is None or answer.repeatable_until_ms is None:
+            return answer
+        return answer if self.now_ms < answer.repeatable_until_ms else None
+
+    def keep_answer(self, command_id: str, answer: Answered) -> None:
+        self._answers[command_id] = answer
+        self._written_answers.add(command_id)
+
+    def drop_answer(self, command_id: str, hold: HoldKey) -> None:
+        """Free a reserve's command id, if its answer is still the one that made `hold`."""
+        answer = self.answer(command_id)
+        if answer is not None and answer.hold == hold:
+            self._answers[command_id] = None
+            self._written_answers.add(command_id)
+
+    def wake_at(self, deadline_ms: int) -> None:
+        """See to it that a tick reaches the account once `deadline_ms` has passed."""
+        bucket = wakeups.bucket_of(deadline_ms)
+        if bucket in self.account.wakeups:
+            return
+        oldest = wakeups.bucket_of(self.now_ms)
+        self.account.wakeups = [known for known in self.account.wakeups if known >= oldest]
+        self.account.wakeups.append(bucket)
+        self._wakeups.add(bucket)
+
+    def write(self) -> None:
+        """Write all that changed, each key once; the account's record last."""
+        for key in self._written_holds:
+            self._write_hold(key)
+        for command_id in self._written_answers:
+            self._write_answer(command_id)
+        for bucket in sorted(self._wakeups):
+            wakeups.list_account(self.stores.durable, self.account_id, bucket)
+        if self.changed:
+            stored = self._account_key()
+            self.stores.durable.set(stored, encode(stored, self.account))
+
+    def _read(self, kind: type[T], stored: bytes, *, expiring: bool) -> T | None:
+        try:
+            encoded = self.stores.durable.get(stored)
+            if encoded is None and expiring:
+                encoded = self.stores.expiring.get(stored)
+            return None if encoded is None else decode(kind, encoded)
+        except Exception as error:
+            raise StoreReadError(f"cannot read state key {stored!r}: {error}") from error
+
+    def _write_hold(self, key: HoldKey) -> None:
+        hold, stored = self._holds[key], self._hold_key(key)
+        if hold.state == HOLD_OPEN:
+            self.stores.durable.set(stored, encode(stored, hold))
+            return
+        self.stores.durable.delete(stored)
+        ttl_ms = hold.remembered_until_ms - self.now_ms + GARBAGE_AFTER_MS
+        if ttl_ms > 0:
+            self.stores.expiring.set(stored, encode(stored, hold), ttl_ms)
+
+    def _write_answer(self, command_id: str) -> None:
+        answer, stored = self._answers[command_id], self._answer_key(command_id)
+        if answer is None:
+            self.stores.expiring.delete(stored)
+        elif answer.repeatable_until_ms is None:
+            self.stores.durable.set(stored, encode(stored, answer))
+        else:
+            ttl_ms = answer.repeatable_until_ms - self.now_ms + GARBAGE_AFTER_MS
+            self.stores.expiring.set(stored, encode(stored, answer), ttl_ms)
+
+    def _account_key(self) -> bytes:
+        return b"a:" + self.account_id.encode()
+
+    def _hold_key(self, key: HoldKey) -> bytes:
+        return f"h:{self.account_id}:{key[0]}:{key[1]}".encode()
+
+    def _answer_key(self, command_id: str) -> bytes:
+        return f"c:{self.account_id}:{command_id}".encode()

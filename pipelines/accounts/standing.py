@@ -1,0 +1,144 @@
+"""How an account stands with one provider at a moment: what every decision starts from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipelines.accounts.memory import AccountMemory
+from pipelines.accounts.terms import Rules, Terms
+from schemas.events import AllowanceChanged
+from schemas.limits import LimitChange, LimitKind, LimitReading, Unit
+from schemas.quotas import QuotaReading
+from state import quotas
+from state.accounts import OpenHold, ProviderState
+from state.limits import CONCURRENCY, LimitTerms, Meter, meter_at, reset_after_ms
+from state.quotas import Quota
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Quota and meters as of `now_ms`, under the terms of that moment.
+
+    `stored` is the quota as remembered, `quota` the same with its window as it has to be now.
+    """
+
+    provider: str
+    now_ms: int
+    terms: Terms
+    stored: Quota
+    quota: Quota
+    meters: dict[str, Meter]
+    open_holds: tuple[OpenHold, ...]
+
+    def holding_milli(self, limit: LimitTerms) -> int:
+        """What the provider's open holds count for a concurrency limit."""
+        return sum(limit.cost(hold.tokens) for hold in self.open_holds)
+
+    def readings(self) -> tuple[LimitReading, ...]:
+        return tuple(self._unchanged(limit).reading() for limit in self.terms.limits)
+
+    def _unchanged(self, limit: LimitTerms) -> LimitChange:
+        if limit.kind == CONCURRENCY:
+            holding = self.holding_milli(limit)
+            return concurrency_change(limit, holding, holding)
+        meter = self.meters[limit.name]
+        return meter_change(limit, meter, meter)
+
+    def quota_reading(self) -> QuotaReading:
+        return read_quota(self.quota, self.terms, self.now_ms)
+
+
+def standing(
+    memory: AccountMemory, rules: Rules, provider: str, now_ms: int, *, opening: bool
+) -> Standing:
+    """How the account stands; with `opening` an allowance window is opened where none is."""
+    account = memory.account
+    terms = rules.terms(memory.account_id, account, provider)
+    state = account.providers.get(provider) or ProviderState()
+    return Standing(
+        provider,
+        now_ms,
+        terms,
+        state.quota,
+        quotas.renewed(
+            state.quota, terms.allowance_tokens, terms.window_length_ms, now_ms, opening=opening
+        ),
+        {
+            limit.name: meter_at(state.meters.get(limit.name), limit, now_ms)
+            for limit in terms.limits
+            if limit.kind != CONCURRENCY
+        },
+        tuple(hold for hold in account.open_holds if hold.provider == provider),
+    )
+
+
+def read_quota(quota: Quota, terms: Terms, now_ms: int) -> QuotaReading:
+    """The quota as a command at the same moment would meet it."""
+    met = quotas.renewed(
+        quota, terms.allowance_tokens, terms.window_length_ms, now_ms, opening=True
+    )
+    return QuotaReading(
+        total_tokens=met.total,
+        remaining_tokens=met.remaining,
+        allowance_tokens=met.allowance,
+        purchased_tokens=met.purchased - met.revoked,
+        held_tokens=met.held_in_all,
+        debt_tokens=met.debt,
+        reset_at_ms=quota.window_end_ms,
+    )
+
+
+def meter_change(limit: LimitTerms, before: Meter, after: Meter) -> LimitChange:
+    """A bucket or window before and after; both as of the same moment."""
+    return LimitChange(
+        name=limit.name,
+        kind=LimitKind(limit.kind),
+        unit=Unit(limit.unit),
+        limit=limit.capacity_milli // 1000,
+        before=before.level,
+        after=after.level,
+        period_ms=after.period_ms,
+        remainder=after.remainder,
+        drained=after.drained,
+        drained_remainder=after.drained_remainder,
+        window_start_ms=after.window_start_ms,
+        generation=after.generation,
+        reset_ms=reset_after_ms(after, limit),
+    )
+
+
+def concurrency_change(limit: LimitTerms, before: int, after: int) -> LimitChange:
+    """What open holds count for a concurrency limit, before and after."""
+    return LimitChange(
+        name=limit.name,
+        kind=LimitKind.CONCURRENCY,
+        unit=Unit(limit.unit),
+        limit=limit.capacity_milli // 1000,
+        before=before,
+        after=after,
+    )
+
+
+def allowance_events(
+    memory: AccountMemory, rules: Rules, stood: Standing, at_ms: int
+) -> Iterable[AllowanceChanged]:
+    """The event of what `renewed` did to the allowance's window, if it did anything."""
+    before, after = stood.stored, stood.quota
+    if before is after:
+        return
+    if after.window_start_ms == before.window_start_ms:
+        cause = "terms-changed"
+    else:
+        cause = "window-ended" if after.window_start_ms is None else "window-opened"
+    yield AllowanceChanged.model_validate(
+        {
+            "account": memory.account_id,
+            "at_ms": at_ms,
+            "policy_version": rules.version,
+            "provider": stood.provider,
+            "cause": cause,
+            "window_start_ms": after.window_start_ms,
+            "window_end_ms": after.window_end_ms,
+            "allowance_tokens": after.allowance,
+            "quota_move": quotas.difference(before, after),
+        }
+    )
