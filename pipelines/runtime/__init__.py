@@ -1,5 +1,6 @@
-"""What every pipeline runs on: Quix Streams, exactly-once, around a pure `Processor`.
+"""What every pipeline runs on: one record after the other, exactly once, on Quix Streams.
 
-The application, the partition stores, the offset guard, the ticker and the producer of replies.
-Quix's internals are used here and nowhere else.
+`processor` is the contract with a pipeline; `position` applies one record, live and in a replay
+alike; `run` starts the process; everything else here is its machinery, and the only place that
+knows Quix Streams.
 """

@@ -1,0 +1,366 @@
+"""The Quix Streams application that runs one pipeline, exactly once.
+
+Quix owns the consumer group, the transactions, the stores, their changelogs and their restore.
+What this subclass adds: our own step in place of a dataframe's (one state owner reads one topic,
+so there is nothing to join), partition-wide stores, the offset guard, replies and ticks outside of
+the transaction, and an end of the process wherever Quix would go on with doubt.
+
+It relies on internals of Quix Streams that tests/contract pins to the installed version.
+"""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+from quixstreams import Application
+from quixstreams.kafka.consumer import raise_for_msg_error
+from quixstreams.models import TopicConfig
+from quixstreams.processing import ProcessingContext
+from quixstreams.state import DEFAULT_STATE_STORE_NAME
+from quixstreams.state.rocksdb import RocksDBOptions
+
+from pipelines.runtime.changelogs import newest_applied_offset, wait_until_settled
+from pipelines.runtime.failures import PartitionsLostError, WrongTimestampTypeError
+from pipelines.runtime.metrics import RuntimeMetrics, lag_from_statistics
+from pipelines.runtime.offset_guard import PartitionOffsets, require_agreement
+from pipelines.runtime.partition_stores import AssignedPartition, QuixTransaction
+from pipelines.runtime.position import read_position, run_record
+from pipelines.runtime.processor import OutputRecord, Processor, Record
+from pipelines.runtime.prompt import PromptProducer
+from pipelines.runtime.settings import RuntimeSettings
+from pipelines.runtime.ticker import Ticker
+from topics.registry import StateOwner
+
+logger = logging.getLogger(__name__)
+
+DURABLE_STORE = DEFAULT_STATE_STORE_NAME
+EXPIRING_STORE = "recent-commands"
+
+_MAX_EVICTIONS_PER_FLUSH = 2_000
+"""Quix's own default of 150,000 made a checkpoint of 11 s."""
+
+_RECORDS_PER_TURN = 100
+"""Records taken before the loop looks after everything else again."""
+
+_STATISTICS_INTERVAL_MS = 5_000
+_REQUEST_TIMEOUT_S = 30.0
+
+
+class CheckpointContext(ProcessingContext):
+    """Quix's processing context, with steps of ours before, between and after checkpoints."""
+
+    before_commit: Callable[[], None]
+    on_new_checkpoint: Callable[[], None]
+    after_commit: Callable[[float, bool], None]
+
+    def init_checkpoint(self) -> None:
+        super().init_checkpoint()  # type: ignore[no-untyped-call]  # theirs
+        self.on_new_checkpoint()
+
+    def commit_checkpoint(self, force: bool = False, revoking: bool = False) -> None:
+        if not (force or self.checkpoint.expired()):
+            return
+        if self.checkpoint.empty():
+            super().commit_checkpoint(force=True, revoking=revoking)
+            return
+        started = time.perf_counter()
+        self.before_commit()
+        super().commit_checkpoint(force=True, revoking=revoking)
+        self.after_commit(time.perf_counter() - started, revoking)
+
+
+class PipelineApplication(Application):
+    """Runs a processor over its owner's input topic.
+
+    `tick_record` makes the tick of one partition. Every topic and changelog must exist already.
+    Processors know topics by their declared names; the broker's prefix is put before them here.
+    """
+
+    def __init__(
+        self,
+        owner: StateOwner,
+        processor: Processor,
+        tick_record: Callable[[int], OutputRecord],
+        metrics: RuntimeMetrics,
+        settings: RuntimeSettings,
+    ) -> None:
+        process_name = settings.process_name(owner)
+        self._connection = {"bootstrap.servers": settings.kafka_bootstrap_servers}
+        super().__init__(
+            broker_address=settings.kafka_bootstrap_servers,
+            consumer_group=owner.group_on_broker(settings.topics_prefix),
+            auto_offset_reset="earliest",
+            commit_interval=settings.commit_interval_ms / 1000,
+            consumer_poll_timeout=settings.consumer_poll_timeout_ms / 1000,
+            processing_guarantee="exactly-once",
+            auto_create_topics=False,
+            auto_recover_from_source_offset_out_of_range=False,
+            state_dir=settings.state_folder(owner),
+            rocksdb_options=RocksDBOptions(
+                write_buffer_size=settings.state_write_buffer_mib << 20,
+                block_cache_size=settings.state_block_cache_mib << 20,
+                max_evictions_per_flush=_MAX_EVICTIONS_PER_FLUSH,
+            ),
+            consumer_extra_config={
+                "group.instance.id": process_name,
+                "session.timeout.ms": settings.session_timeout_ms,
+                "heartbeat.interval.ms": min(2_000, settings.session_timeout_ms // 3),
+                "statistics.interval.ms": _STATISTICS_INTERVAL_MS,
+                "stats_cb": self._observe_lag,
+            },
+            producer_extra_config={
+                "transactional.id": process_name,
+                "transaction.timeout.ms": settings.transaction_timeout_ms,
+                "partitioner": "murmur2_random",
+            },
+            loglevel=None,
+        )
+        self._owner = owner
+        self._prefix = settings.topics_prefix
+        self._settings = settings
+        self._processor = processor
+        self._metrics = metrics
+        self._input_topic = owner.input.name_on_broker(settings.topics_prefix)
+        self._partitions: dict[int, AssignedPartition] = {}
+        self._opening: dict[int, PartitionOffsets] = {}
+        self._touched: list[int] = []
+        self._assigned_at: float | None = None
+        self._undeliverable_told = 0
+        self._admin = AdminClient(self._connection)
+        self._prompt = PromptProducer(self._connection, process_name, settings.topics_prefix)
+        self._ticker = Ticker(tick_record, self._prompt.send)
+        self._processing_context = self._checkpoint_context()
+        self._stream_id = self._register_input()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the group has assigned us partitions and all of them are restored."""
+        return bool(self._partitions) and not self._opening
+
+    def run_until_stopped(self) -> None:
+        """Process records; returns after SIGTERM or SIGINT, with everything committed and sent.
+
+        Belongs on the main thread, where Python delivers signals.
+        """
+        self._ticker.start()
+        try:
+            self.run()
+        finally:
+            self._ticker.stop()
+        # Also after a failure every reply to what was committed has left: see _before_commit.
+        self._prompt.flush()
+
+    # Set-up
+
+    def _checkpoint_context(self) -> CheckpointContext:
+        """Our context in the place of the one that Quix made, before any dataframe holds it."""
+        made = self._processing_context
+        context = CheckpointContext(
+            **{f.name: getattr(made, f.name) for f in dataclasses.fields(made) if f.init}
+        )
+        context.before_commit = self._before_commit
+        context.on_new_checkpoint = self._on_new_checkpoint
+        context.after_commit = self._after_commit
+        return context
+
+    def _register_input(self) -> str:
+        """Declare the input topic and its two stores; raises TopicNotFoundError for a missing one.
+
+        The dataframe has no steps: it tells Quix what to subscribe to and which stores go with it.
+        """
+        topic = self.topic(self._input_topic, key_deserializer="bytes", value_deserializer="bytes")
+        dataframe = self.dataframe(topic)
+        for store_name in (DURABLE_STORE, EXPIRING_STORE):
+            self._state_manager.register_store(
+                stream_id=dataframe.stream_id,
+                store_name=store_name,
+                changelog_config=TopicConfig(
+                    num_partitions=topic.broker_config.num_partitions,
+                    replication_factor=topic.broker_config.replication_factor,
+                ),
+            )
+        return str(dataframe.stream_id)
+
+    # One turn of Quix's loop
+
+    def _process_message(self, dataframe_composed: object) -> None:  # noqa: ARG002 - Quix's
+        self._producer.poll(0)
+        self._look_after_prompt_records()
+        if self._opening:
+            self._open_partitions()
+        timeout_s = self._config.consumer_poll_timeout
+        for _ in range(_RECORDS_PER_TURN):
+            message = self._consumer.poll(timeout_s)
+            if message is None:
+                return
+            if self._opening:
+                self._open_partitions()
+            self._apply(raise_for_msg_error(message))
+            if self._processing_context.checkpoint.expired():
+                return
+            timeout_s = 0.0
+
+    def _apply(self, message: Message) -> None:
+        partition, offset = message.partition(), message.offset()
+        timestamp_type, timestamp_ms = message.timestamp()
+        if timestamp_type != TIMESTAMP_LOG_APPEND_TIME:
+            raise WrongTimestampTypeError(message.topic(), partition, offset)
+        assigned = self._partitions[partition]
+        record = Record(
+            self._owner.input.name,
+            partition,
+            offset,
+            timestamp_ms,
+            message.key(),
+            message.value(),
+            message.headers() or (),
+        )
+        assigned.expiring.at(timestamp_ms)
+        started = time.perf_counter()
+        outputs = run_record(self._processor, record, assigned.stores)
+        assigned.touched = True
+        if outputs is None:
+            self._metrics.skipped()
+        else:
+            produce = self._producer.produce
+            for output in outputs.transactional:
+                produce(
+                    self._prefix + output.topic,
+                    output.value,
+                    output.key,
+                    output.headers or None,
+                    output.partition,
+                )
+            for output in outputs.prompt:
+                self._prompt.send(output)
+            self._metrics.decided(time.perf_counter() - started)
+        if self._ticker.awaits(partition):
+            self._ticker.applied(partition, record.headers)
+        self._processing_context.store_offset(self._input_topic, partition, offset)
+
+    def _look_after_prompt_records(self) -> None:
+        self._prompt.poll()
+        self._ticker.raise_for_failure()
+        dropped = self._prompt.undeliverable
+        if dropped != self._undeliverable_told:
+            self._metrics.undeliverable(dropped - self._undeliverable_told)
+            self._undeliverable_told = dropped
+
+    # Checkpoints
+
+    def _before_commit(self) -> None:
+        # A command that is committed is not decided again, so its reply must have arrived by now.
+        self._prompt.flush()
+        for number, assigned in self._partitions.items():
+            if assigned.touched:
+                self._touched.append(number)
+                assigned.hand_over()
+
+    def _on_new_checkpoint(self) -> None:
+        for assigned in self._partitions.values():
+            assigned.new_checkpoint()
+
+    def _after_commit(self, seconds: float, revoking: bool) -> None:
+        self._metrics.checkpointed(seconds)
+        # While partitions are revoked, the new checkpoint must not open their stores again.
+        if not revoking:
+            for number in self._touched:
+                self._plan_tick(number, self._partitions[number])
+        self._touched.clear()
+
+    def _plan_tick(self, number: int, assigned: AssignedPartition) -> None:
+        position = read_position(assigned.durable)
+        due_ms = self._processor.next_wakeup_ms(number, assigned.stores)
+        self._ticker.plan(number, due_ms, position.clock_ms if position is not None else 0)
+
+    # Assignment and revocation
+
+    def _on_assign(self, consumer: object, topic_partitions: list[TopicPartition]) -> None:
+        if topic_partitions:
+            self._assigned_at = time.perf_counter()
+            wait_until_settled(
+                self._admin,
+                [p for p in topic_partitions if p.topic != self._input_topic],
+                timeout_s=2 * self._settings.transaction_timeout_ms / 1000,
+            )
+        super()._on_assign(consumer, topic_partitions)
+        inputs = [p for p in topic_partitions if p.topic == self._input_topic]
+        if inputs:
+            for committed in self._consumer.committed(inputs, timeout=_REQUEST_TIMEOUT_S):
+                self._opening[committed.partition] = self._offsets_of(committed)
+
+    def _offsets_of(self, committed: TopicPartition) -> PartitionOffsets:
+        first, _ = self._consumer.get_watermark_offsets(committed, timeout=_REQUEST_TIMEOUT_S)
+        return PartitionOffsets(
+            topic=committed.topic,
+            partition=committed.partition,
+            committed=committed.offset if committed.offset >= 0 else None,
+            first=first,
+        )
+
+    def _open_partitions(self) -> None:
+        """Check every restored partition's state against its offsets, and start its ticks.
+
+        Called when Quix has nothing left to restore.
+        """
+        for number, offsets in self._opening.items():
+            assigned = AssignedPartition(
+                partial(self._transaction, number, DURABLE_STORE),
+                partial(self._transaction, number, EXPIRING_STORE),
+            )
+            position = read_position(assigned.durable)
+            restorable = None
+            if position is None and offsets.committed is None:
+                restorable = self._restorable_offset(number)
+            require_agreement(offsets, position, restorable, self._config.consumer_group)
+            self._partitions[number] = assigned
+            self._plan_tick(number, assigned)
+        self._opening.clear()
+        if self._assigned_at is not None:
+            self._metrics.restored(time.perf_counter() - self._assigned_at)
+            logger.info("partitions %s are assigned and restored", sorted(self._partitions))
+
+    def _restorable_offset(self, number: int) -> int | None:
+        changelog = self._topic_manager.changelog_topics[self._stream_id][DURABLE_STORE]
+        return newest_applied_offset(
+            self._connection, TopicPartition(changelog.name, number), self._input_topic
+        )
+
+    def _transaction(self, number: int, store_name: str) -> QuixTransaction:
+        return cast(
+            QuixTransaction,
+            self._processing_context.checkpoint.get_store_transaction(
+                stream_id=self._stream_id, partition=number, store_name=store_name
+            ),
+        )
+
+    def _on_revoke(self, consumer: object, topic_partitions: list[TopicPartition]) -> None:
+        try:
+            super()._on_revoke(consumer, topic_partitions)
+        finally:
+            self._forget(topic_partitions)
+
+    def _on_lost(self, consumer: object, topic_partitions: list[TopicPartition]) -> None:
+        super()._on_lost(consumer, topic_partitions)
+        self._forget(topic_partitions)
+        raise PartitionsLostError(
+            [f"{p.topic}[{p.partition}]" for p in topic_partitions if p.topic == self._input_topic]
+        )
+
+    def _forget(self, topic_partitions: list[TopicPartition]) -> None:
+        for partition in topic_partitions:
+            if partition.topic != self._input_topic:
+                continue
+            self._opening.pop(partition.partition, None)
+            if self._partitions.pop(partition.partition, None) is not None:
+                self._ticker.forget(partition.partition)
+                self._processor.forget(partition.partition)
+
+    def _observe_lag(self, statistics: str) -> None:
+        lag = lag_from_statistics(statistics, self._input_topic)
+        self._metrics.lag({n: lag[n] for n in lag if n in self._partitions})
