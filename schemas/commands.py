@@ -47,6 +47,7 @@ class Signature(Message):
 
 
 class _Command(Message):
+    type: str
     version: Literal[1] = 1
     command_id: CommandId
     reply_to: ReplyTo | None = None

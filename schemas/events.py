@@ -37,6 +37,7 @@ class Seal(Message):
 class _Event(Message):
     seal: Seal | None = None
     """Put in front when the event is published; None while it is being decided."""
+    type: str
     version: Literal[1] = 1
     account: AccountId | None = None
     """The account; None for events of a partition (`policy-applied`)."""
