@@ -75,6 +75,14 @@ def describe() -> None:
     Console().print(table)
 
 
+@topics.command()
+def asyncapi() -> None:
+    """Print the AsyncAPI 3 document (YAML)."""
+    from topics.asyncapi import rendered  # schemas take time to generate
+
+    click.echo(rendered(), nl=False)
+
+
 def _kept(topic: Topic) -> str:
     if topic.config["cleanup.policy"] == "compact":
         return "latest per key"
