@@ -11,8 +11,11 @@ from service.http.application import Parts, ServiceDescription, build_applicatio
 from service.http.bodies import WireModel
 from service.http.edge import Edge
 from service.http.problems import ProblemError, ProblemType
+from service.logging import get_logger
 from service.metrics import Metrics
 from service.run import Listener, run_service
+
+logger = get_logger(__name__)
 
 TEAPOT = ProblemType("teapot", 418, "I am a teapot", "Brew tea.")
 
@@ -27,6 +30,7 @@ class Greeting(WireModel):
 @get("/slow/{milliseconds:int}")
 async def slow(milliseconds: int) -> dict[str, int]:
     """Answer after that time."""
+    logger.info("a slow request began")
     await asyncio.sleep(milliseconds / 1000)
     return {"pid": os.getpid()}
 

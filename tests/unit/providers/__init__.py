@@ -1,0 +1,1 @@
+"""Tests of the provider stubs' behaviour, without a server."""
