@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -26,6 +26,8 @@ from devstack.supervision import (
     Supervision,
 )
 from leaky.applications import PREPARATION, Application, ApplicationPlan, plan_applications
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 RUN_ENVIRONMENT = "run.env"
 """File in the data folder with the running system's settings, one `NAME=value` a line."""
@@ -89,31 +91,33 @@ def run_until_stopped(
 
 @contextmanager
 def _stop_signals_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM stop the system as Ctrl-C does."""
+    """Let SIGTERM stop the system as Ctrl-C does, and SIGINT even where a shell ignores it."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         del number, frame
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    with _handled_by(interrupt):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Ignore further stop signals: every step of stopping ends by itself within a bound."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _STOP_SIGNALS}
+    with _handled_by(signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handled_by(
+    handler: Callable[[int, FrameType | None], None] | signal.Handlers,
+) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _STOP_SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Tests of the embedded servers that need none of them."""
