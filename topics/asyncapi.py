@@ -59,14 +59,29 @@ def asyncapi_document() -> JsonObject:
 
 def rendered() -> str:
     """The document as YAML."""
-    text: str = yaml.safe_dump(
+    text: str = yaml.dump(
         asyncapi_document(),
+        Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
         width=100,
         default_flow_style=False,
     )
     return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text of several lines as lines."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        style = "|" if "\n" in text else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the signature is PyYAML's
+        return True
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def _channel(topic: Topic) -> JsonObject:

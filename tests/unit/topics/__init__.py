@@ -1,0 +1,1 @@
+"""Tests of topics/ without a broker."""
