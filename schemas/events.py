@@ -6,6 +6,7 @@ hash chain (`previousHash` is the SHA-256 of the account's previous event as pub
 command's last event carries its reply's SHA-256.
 """
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -46,6 +47,11 @@ class _Event(Message):
     command_id: str | None = None
     actor: str | None = None
     policy_version: int
+
+    @cached_property
+    def encoded(self) -> bytes:
+        """The event's own bytes, encoded once: published behind a seal, and kept for repeats."""
+        return self.to_json()
 
 
 class _Charge(_Event):

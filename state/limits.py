@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from state.drain import accrue, drain, time_to_drain
+from state.drain import accrue, drain, drained_since, time_to_drain
 
 LEAKY_BUCKET = "leaky-bucket"
 TOKEN_BUCKET = "token-bucket"  # noqa: S105 - the name of an algorithm
@@ -152,7 +152,7 @@ def refunded(meter: Meter, unused_milli: int, then: Mark) -> Meter:
     if meter.kind == FIXED_WINDOW:
         back = unused_milli if meter.window_start_ms == then.window_start_ms else 0
     else:
-        back = max(0, unused_milli - (meter.drained - then.drained))
+        back = max(0, unused_milli - drained_since(meter.drained, then.drained))
     if back == 0:
         return meter
     level = max(0, meter.level - back)

@@ -13,21 +13,6 @@ Invariant: granted + purchased - revoked - lapsed
 
 import msgspec
 
-POTS = (
-    "allowance",
-    "spent",
-    "held",
-    "held_past",
-    "purchased",
-    "revoked",
-    "purchased_spent",
-    "purchased_held",
-    "debt",
-    "charged",
-    "granted",
-    "lapsed",
-)
-
 
 class QuotaBrokenError(AssertionError):
     """The pots of a quota do not add up: a bug in the rules, never an answer."""
@@ -74,16 +59,22 @@ class Quota(msgspec.Struct, frozen=True, array_like=True):
 
 EMPTY = Quota()
 
+_FIRST_POT = 2
+POTS = Quota.__struct_fields__[_FIRST_POT:]
+"""The names of the pots: every field but the window's bounds."""
+
 
 def check(quota: Quota) -> Quota:
     """The quota itself; raises `QuotaBrokenError` when its pots do not add up."""
+    free_allowance, free_purchased = quota.free_allowance, quota.free_purchased
+    remaining = free_allowance + free_purchased
     given = quota.granted + quota.purchased - quota.revoked - quota.lapsed
-    taken = quota.charged + quota.held_in_all + quota.remaining - quota.debt
+    taken = quota.charged + quota.held_in_all + remaining - quota.debt
     if given != taken:
         raise QuotaBrokenError(f"given {given}, taken {taken}: {quota}")
-    if min(quota.free_allowance, quota.free_purchased, quota.debt, quota.held_past) < 0:
+    if free_allowance < 0 or free_purchased < 0 or quota.debt < 0 or quota.held_past < 0:
         raise QuotaBrokenError(f"a pot is below zero: {quota}")
-    if quota.debt and quota.remaining:
+    if quota.debt and remaining:
         raise QuotaBrokenError(f"there is debt beside free tokens: {quota}")
     return quota
 
@@ -219,7 +210,9 @@ def _pay_debt(quota: Quota) -> Quota:
 
 def difference(before: Quota, after: Quota) -> dict[str, int]:
     """What `after` has more than `before`, per pot; pots that are equal are left out."""
-    return {pot: more for pot in POTS if (more := getattr(after, pot) - getattr(before, pot)) != 0}
+    then = msgspec.structs.astuple(before)[_FIRST_POT:]
+    now = msgspec.structs.astuple(after)[_FIRST_POT:]
+    return {pot: new - old for pot, old, new in zip(POTS, then, now, strict=True) if new != old}
 
 
 def moved(quota: Quota, move: dict[str, int]) -> Quota:

@@ -10,6 +10,7 @@ from pipelines.accounts.standing import (
     allowance_events,
     concurrency_change,
     meter_change,
+    quota_reading,
     read_quota,
     standing,
 )
@@ -153,14 +154,14 @@ def _grant(context: Context, command: Admission, stood: Standing) -> AccountEven
         "labels": command.labels,
         "limits": tuple(_charges(stood, command.tokens, holding=holding)),
         "quota_move": quotas.difference(stood.quota, after),
-        "quota": read_quota(after, stood.terms, context.now_ms),
+        "quota": quota_reading(after, after.window_end_ms),
         "payload_digest": context.payload_digest,
         "repeatable_until_ms": context.now_ms + policy.recent_command_ttl_ms,
     }
     if isinstance(command, Consume):
         return Consumed(**charge)
     ttl_ms = command.hold_ttl_ms or policy.hold_ttl_ms
-    return Reserved(**charge, hold_id=context.hold_id, deadline_ms=context.now_ms + ttl_ms)
+    return Reserved(**charge, hold_id=context.new_hold_id(), deadline_ms=context.now_ms + ttl_ms)
 
 
 def _charges(stood: Standing, tokens: int, *, holding: bool) -> Iterator[LimitChange]:

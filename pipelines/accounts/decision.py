@@ -8,6 +8,7 @@ from pipelines.accounts.memory import AccountMemory
 from pipelines.accounts.terms import Rules
 from schemas.commands import AccountCommand
 from schemas.events import AccountEvent, Denied
+from schemas.hold_ids import HoldOrigin, encode_hold_id
 from schemas.limits import LimitReading, Violation
 from schemas.outcomes import Outcome
 from schemas.quotas import QuotaReading
@@ -24,10 +25,16 @@ class Context:
     memory: AccountMemory
     rules: Rules
     now_ms: int
-    hold_id: str
-    """The id that a hold made by this command gets: its place in the log."""
     payload_digest: str
     partition: int
+    offset: int
+    place: int
+    """(partition, offset, place): where the command stands in the log."""
+
+    def new_hold_id(self) -> str:
+        """The id of the hold that this command makes: its place in the log."""
+        origin = HoldOrigin(self.memory.account_id, self.partition, self.offset, self.place)
+        return encode_hold_id(origin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from schemas.base import REPLY_TO_PATTERN
 from schemas.commands import COMMAND_ADAPTER, Command, PublishPolicy, Tick
-from schemas.dead_letters import DeadLetterReason
+from schemas.dead_letters import MAX_DETAIL_CHARACTERS, DeadLetterReason
 from topics.registry import MAX_COMMANDS_RECORD_BYTES
 
 _COMMAND_TYPES = frozenset(
@@ -92,7 +92,8 @@ def decode_record(value: bytes | None) -> Iterator[Parsed | Rejected]:
 def _decode_array(value: bytes) -> Iterator[Parsed | Rejected]:
     try:
         # Its bound on nesting is fixed; the splitting decoder's is the depth of Python's stack.
-        pydantic_core.from_json(value)
+        # Without infinities and NaN, which the splitting decoder does not know either.
+        pydantic_core.from_json(value, allow_inf_nan=False)
     except ValueError as error:
         yield Rejected(None, *_not_json(value, error), value)
         return
@@ -127,7 +128,7 @@ def _why_not(raw: bytes, error: ValidationError) -> tuple[DeadLetterReason, str]
         known = ", ".join(sorted(_COMMAND_TYPES))
         return DeadLetterReason.UNKNOWN_TYPE, f"expected a type of {known}; got {kind[:100]!r}"
     if isinstance(version, int) and version != 1:
-        return DeadLetterReason.UNKNOWN_VERSION, f"expected version 1, got {version}"
+        return DeadLetterReason.UNKNOWN_VERSION, f"expected version 1, got {str(version)[:100]}"
     return DeadLetterReason.MALFORMED, describe(error)
 
 
@@ -147,4 +148,6 @@ def describe(error: ValidationError) -> str:
         for problem in problems[:_MAX_NAMED_ERRORS]
     ]
     more = len(problems) - len(named)
-    return "; ".join(named) + (f"; and {more} more" if more else "")
+    told = "; ".join(named) + (f"; and {more} more" if more else "")
+    # A place in a command may be a key that its sender chose, of any length.
+    return told[:MAX_DETAIL_CHARACTERS]

@@ -193,7 +193,7 @@ def _remember(
         event.command_id,
         Answered(
             payload_digest=bytes.fromhex(event.payload_digest),
-            event=event.to_json(),
+            event=event.encoded,
             repeatable_until_ms=(
                 event.repeatable_until_ms if isinstance(event, Consumed | Reserved) else None
             ),

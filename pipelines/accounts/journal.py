@@ -19,12 +19,21 @@ class Journal:
     outputs: Outputs = field(default_factory=Outputs)
     _next_index: int = 0
 
+    def mark(self) -> tuple[int, int]:
+        """Where the journal stands, for `back_to`."""
+        return len(self.outputs.transactional), self._next_index
+
+    def back_to(self, mark: tuple[int, int]) -> None:
+        """Take back the events and dead letters since `mark`."""
+        written, self._next_index = mark
+        del self.outputs.transactional[written:]
+
     def publish(self, account: str | None, event: Event, head: bytes, reply: bytes | None) -> bytes:
         """Append an event to the chain that ends in `head`; returns the chain's new head.
 
         `reply` is given with a command's last event, which carries its digest.
         """
-        value = self._seal(head, reply) + event.to_json()[1:]
+        value = self._seal(head, reply) + event.encoded[1:]
         self._next_index += 1
         self.outputs.transactional.append(
             OutputRecord(

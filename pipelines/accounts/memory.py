@@ -3,7 +3,8 @@
 Nothing reaches the stores before `write`; a command whose deciding raised leaves no trace.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from typing import Any
 
 from pipelines.accounts import wakeups
 from state.accounts import HOLD_OPEN, Account, Answered, Hold
@@ -18,27 +19,42 @@ class StoreReadError(RuntimeError):
 HoldKey = tuple[int, int]
 """(offset, index): the place of a hold's reserve in its partition's log."""
 
+Writes = list[tuple[Callable[..., None], tuple[Any, ...]]]
+"""What is to be written: each a store's method and what it is called with."""
+
 GARBAGE_AFTER_MS = 3_600_000
 """How long stores keep an expired entry beyond the time that is compared."""
 
 
-@dataclass(slots=True)
 class AccountMemory:
     """One account within one partition's stores, for the time of one command."""
 
-    account_id: str
-    stores: PartitionStores
-    now_ms: int
-    account: Account = field(init=False)
-    _holds: dict[HoldKey, Hold] = field(default_factory=dict)
-    _written_holds: set[HoldKey] = field(default_factory=set)
-    _answers: dict[str, Answered | None] = field(default_factory=dict)
-    _written_answers: set[str] = field(default_factory=set)
-    _wakeups: set[int] = field(default_factory=set)
-    changed: bool = False
+    __slots__ = (
+        "_answers",
+        "_holds",
+        "_stores",
+        "_wakeups",
+        "_written_answers",
+        "_written_holds",
+        "account",
+        "account_id",
+        "changed",
+        "now_ms",
+    )
 
-    def __post_init__(self) -> None:
-        self.account = self._read(Account, self._account_key(), expiring=False) or Account()
+    def __init__(self, account_id: str, stores: PartitionStores, now_ms: int) -> None:
+        self.account_id = account_id
+        self.now_ms = now_ms
+        self.changed = False
+        self._stores = stores
+        self._holds: dict[HoldKey, Hold] = {}
+        self._written_holds: set[HoldKey] = set()
+        self._answers: dict[str, Answered | None] = {}
+        self._written_answers: set[str] = set()
+        self._wakeups: set[int] = set()
+        self.account: Account = (
+            self._read(Account, self._account_key(), expiring=False) or Account()
+        )
 
     def hold(self, key: HoldKey) -> Hold | None:
         """An open hold, or a closed one that is still remembered."""
@@ -87,46 +103,56 @@ class AccountMemory:
         self.account.wakeups.append(bucket)
         self._wakeups.add(bucket)
 
-    def write(self) -> None:
-        """Write all that changed, each key once; the account's record last."""
+    def encoded(self) -> Writes:
+        """All that changed, each key once, the account's record last; touches no store.
+
+        Raises what makes a value unfit to be stored, such as `ValueTooLargeError`.
+        """
+        writes: Writes = []
         for key in self._written_holds:
-            self._write_hold(key)
+            self._encode_hold(writes, key)
         for command_id in self._written_answers:
-            self._write_answer(command_id)
-        for bucket in sorted(self._wakeups):
-            wakeups.list_account(self.stores.durable, self.account_id, bucket)
+            self._encode_answer(writes, command_id)
         if self.changed:
             stored = self._account_key()
-            self.stores.durable.set(stored, encode(stored, self.account))
+            writes.append((self._stores.durable.set, (stored, encode(stored, self.account))))
+        return writes
+
+    def write(self, writes: Writes) -> None:
+        """Write what `encoded` gave, and list the account in its new wake-up buckets."""
+        for bucket in sorted(self._wakeups):
+            wakeups.list_account(self._stores.durable, self.account_id, bucket)
+        for change, arguments in writes:
+            change(*arguments)
 
     def _read(self, kind: type[T], stored: bytes, *, expiring: bool) -> T | None:
         try:
-            encoded = self.stores.durable.get(stored)
+            encoded = self._stores.durable.get(stored)
             if encoded is None and expiring:
-                encoded = self.stores.expiring.get(stored)
+                encoded = self._stores.expiring.get(stored)
             return None if encoded is None else decode(kind, encoded)
         except Exception as error:
             raise StoreReadError(f"cannot read state key {stored!r}: {error}") from error
 
-    def _write_hold(self, key: HoldKey) -> None:
+    def _encode_hold(self, writes: Writes, key: HoldKey) -> None:
         hold, stored = self._holds[key], self._hold_key(key)
         if hold.state == HOLD_OPEN:
-            self.stores.durable.set(stored, encode(stored, hold))
+            writes.append((self._stores.durable.set, (stored, encode(stored, hold))))
             return
-        self.stores.durable.delete(stored)
+        writes.append((self._stores.durable.delete, (stored,)))
         ttl_ms = hold.remembered_until_ms - self.now_ms + GARBAGE_AFTER_MS
         if ttl_ms > 0:
-            self.stores.expiring.set(stored, encode(stored, hold), ttl_ms)
+            writes.append((self._stores.expiring.set, (stored, encode(stored, hold), ttl_ms)))
 
-    def _write_answer(self, command_id: str) -> None:
+    def _encode_answer(self, writes: Writes, command_id: str) -> None:
         answer, stored = self._answers[command_id], self._answer_key(command_id)
         if answer is None:
-            self.stores.expiring.delete(stored)
+            writes.append((self._stores.expiring.delete, (stored,)))
         elif answer.repeatable_until_ms is None:
-            self.stores.durable.set(stored, encode(stored, answer))
+            writes.append((self._stores.durable.set, (stored, encode(stored, answer))))
         else:
             ttl_ms = answer.repeatable_until_ms - self.now_ms + GARBAGE_AFTER_MS
-            self.stores.expiring.set(stored, encode(stored, answer), ttl_ms)
+            writes.append((self._stores.expiring.set, (stored, encode(stored, answer), ttl_ms)))
 
     def _account_key(self) -> bytes:
         return b"a:" + self.account_id.encode()

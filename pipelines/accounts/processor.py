@@ -9,7 +9,7 @@ from pipelines.accounts.decoding import Parsed, Rejected, decode_record
 from pipelines.accounts.evolve import evolve
 from pipelines.accounts.holds import expire
 from pipelines.accounts.journal import Journal
-from pipelines.accounts.memory import AccountMemory, StoreReadError
+from pipelines.accounts.memory import AccountMemory, StoreReadError, Writes
 from pipelines.accounts.partition_policy import PolicyCache
 from pipelines.accounts.tally import NoTally, Tally
 from pipelines.accounts.terms import Rules
@@ -26,7 +26,6 @@ from schemas.commands import (
 )
 from schemas.dead_letters import DeadLetterReason
 from schemas.events import AccountEvent, DecisionFailed
-from schemas.hold_ids import HoldOrigin, encode_hold_id
 from schemas.outcomes import Outcome
 from schemas.replies import Reply
 from state.store import PartitionStores
@@ -36,6 +35,11 @@ _FATAL = (StoreReadError, MemoryError, OSError)
 """Errors that end the process: the record is decided again by the next one."""
 
 _PRIVILEGED = (Allocate, Revoke, SetTier, SetStatus, SetLimits)
+
+_BURIED_POLICIES = {
+    Outcome.UNAUTHORISED_COMMAND: DeadLetterReason.UNAUTHORISED_COMMAND,
+    Outcome.MALFORMED: DeadLetterReason.OVERSIZED,
+}
 
 Failures = Mapping[tuple[int, int, int], str]
 """(partition, offset, place) of commands whose deciding raised, and the sort of the error."""
@@ -98,8 +102,9 @@ class AccountsProcessor:
         reply = publication.publish(
             journal, stores.durable, known[0] if known else None, parsed.raw, command
         )
-        if reply.outcome is Outcome.UNAUTHORISED_COMMAND:
-            self._tally.buried(DeadLetterReason.UNAUTHORISED_COMMAND)
+        buried = _BURIED_POLICIES.get(reply.outcome)
+        if buried is not None:
+            self._tally.buried(buried)
         self._answer(journal, command.reply_to, reply)
 
     def _account_command(
@@ -136,31 +141,35 @@ class AccountsProcessor:
         parsed: Parsed,
         command: AccountCommand,
     ) -> None:
-        record, now_ms = journal.record, journal.now_ms
+        record, now_ms, mark = journal.record, journal.now_ms, journal.mark()
         memory = AccountMemory(command.account, stores, now_ms)
         try:
             self._meet_known_failure(record, parsed.place)
             expired = list(_close_expired(memory, rules, record.partition))
-            origin = HoldOrigin(command.account, record.partition, record.offset, parsed.place)
             context = Context(
                 memory,
                 rules,
                 now_ms,
-                encode_hold_id(origin),
                 payload_digest(command),
                 record.partition,
+                record.offset,
+                parsed.place,
             )
             decision = decide(context, command)
             for event in decision.events:
                 evolve(memory, event)
+            reply = decision.reply.to_json()
+            answering = reply if decision.events else None
+            writes = _conclude(journal, memory, [*expired, *decision.events], answering)
         except _FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - a bug in the rules: recorded, and not met twice
+            journal.back_to(mark)
             memory = AccountMemory(command.account, stores, now_ms)
-            expired, decision = [], self._failed(journal, memory, rules, parsed, command, error)
-        reply = decision.reply.to_json()
-        answering = reply if decision.events else None
-        _conclude(journal, memory, [*expired, *decision.events], answering)
+            decision = self._failed(journal, memory, rules, parsed, command, error)
+            reply = decision.reply.to_json()
+            writes = _conclude(journal, memory, list(decision.events), reply)
+        memory.write(writes)
         self._answer(journal, command.reply_to, decision.reply, reply)
 
     def _tick(self, journal: Journal, stores: PartitionStores) -> None:
@@ -175,15 +184,16 @@ class AccountsProcessor:
     def _expire_idle(
         self, journal: Journal, stores: PartitionStores, rules: Rules, place: int, account_id: str
     ) -> None:
-        record, now_ms = journal.record, journal.now_ms
+        record, now_ms, mark = journal.record, journal.now_ms, journal.mark()
         memory = AccountMemory(account_id, stores, now_ms)
-        events: list[AccountEvent]
         try:
             self._meet_known_failure(record, place)
             events = list(_close_expired(memory, rules, record.partition))
+            writes = _conclude(journal, memory, events, None)
         except _FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - as in _decide
+            journal.back_to(mark)
             memory = AccountMemory(account_id, stores, now_ms)
             failed = DecisionFailed(
                 account=account_id,
@@ -194,7 +204,6 @@ class AccountsProcessor:
                 error=_sort_of(error),
             )
             evolve(memory, failed)
-            events = [failed]
             self._bury(
                 journal,
                 DeadLetterReason.DECISION_FAILED,
@@ -202,7 +211,8 @@ class AccountsProcessor:
                 place,
                 record.value or b"",
             )
-        _conclude(journal, memory, events, None)
+            writes = _conclude(journal, memory, [failed], None)
+        memory.write(writes)
 
     def _meet_known_failure(self, record: Record, place: int) -> None:
         error = self._failures.get((record.partition, record.offset, place))
@@ -279,18 +289,18 @@ def _close_expired(memory: AccountMemory, rules: Rules, partition: int) -> Itera
 
 def _conclude(
     journal: Journal, memory: AccountMemory, events: list[AccountEvent], reply: bytes | None
-) -> None:
-    """Publish the events in the account's chain, and write what they changed.
+) -> Writes:
+    """Publish the events in the account's chain; returns the writes of what they changed.
 
     `reply` is the answer that the last event is the reason of, if there is one.
     """
     if not events:
-        return
+        return []
     head = memory.account.head
     for event in events[:-1]:
         head = journal.publish(memory.account_id, event, head, None)
     memory.account.head = journal.publish(memory.account_id, events[-1], head, reply)
-    memory.write()
+    return memory.encoded()
 
 
 def _refusal(journal: Journal, command: AccountCommand, outcome: Outcome, detail: str) -> Reply:

@@ -16,7 +16,10 @@ from schemas.outcomes import Outcome
 from schemas.policies import IssuerKey, PolicyDocument
 from schemas.replies import Reply
 from schemas.signing import verify
-from state.store import DurableStore
+from state.store import MAX_VALUE_BYTES, DurableStore
+
+MAX_POLICY_BYTES = MAX_VALUE_BYTES - 1024
+"""How large a policy may be with its defaults spelt out, so that a partition can keep it."""
 
 
 def is_signed(raw: bytes, issuers: Iterable[IssuerKey]) -> bool:
@@ -49,6 +52,11 @@ def publish(
             return _reply(journal, command, Outcome.APPLIED, replayed=True)
         detail = f"the partition has version {stored.version}; expected a higher one"
         return _reply(journal, command, Outcome.POLICY_OUTDATED, detail)
+    document = policy.to_json()
+    if len(document) > MAX_POLICY_BYTES:
+        detail = f"expected a policy of at most {MAX_POLICY_BYTES} bytes, got {len(document)}"
+        journal.bury(DeadLetterReason.OVERSIZED, detail, 0, raw)
+        return _reply(journal, command, Outcome.MALFORMED, detail)
     reply = _reply(journal, command, Outcome.APPLIED)
     event = PolicyApplied(
         account=None,
@@ -59,7 +67,7 @@ def publish(
         policy_digest=digest.hex(),
     )
     head = journal.publish(None, event, b"" if stored is None else stored.head, reply.to_json())
-    write_policy(store, StoredPolicy(policy.version, digest, head, policy.to_json()))
+    write_policy(store, StoredPolicy(policy.version, digest, head, document))
     return reply
 
 

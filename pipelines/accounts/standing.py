@@ -67,7 +67,9 @@ def standing(
             for limit in terms.limits
             if limit.kind != CONCURRENCY
         },
-        tuple(hold for hold in account.open_holds if hold.provider == provider),
+        tuple(hold for hold in account.open_holds if hold.provider == provider)
+        if account.open_holds
+        else (),
     )
 
 
@@ -76,23 +78,32 @@ def read_quota(quota: Quota, terms: Terms, now_ms: int) -> QuotaReading:
     met = quotas.renewed(
         quota, terms.allowance_tokens, terms.window_length_ms, now_ms, opening=True
     )
+    return quota_reading(met, quota.window_end_ms)
+
+
+def quota_reading(quota: Quota, reset_at_ms: int | None) -> QuotaReading:
+    """The quota as it stands."""
     return QuotaReading(
-        total_tokens=met.total,
-        remaining_tokens=met.remaining,
-        allowance_tokens=met.allowance,
-        purchased_tokens=met.purchased - met.revoked,
-        held_tokens=met.held_in_all,
-        debt_tokens=met.debt,
-        reset_at_ms=quota.window_end_ms,
+        total_tokens=quota.total,
+        remaining_tokens=quota.remaining,
+        allowance_tokens=quota.allowance,
+        purchased_tokens=quota.purchased - quota.revoked,
+        held_tokens=quota.held_in_all,
+        debt_tokens=quota.debt,
+        reset_at_ms=reset_at_ms,
     )
+
+
+_KINDS = {kind.value: kind for kind in LimitKind}
+_UNITS = {unit.value: unit for unit in Unit}
 
 
 def meter_change(limit: LimitTerms, before: Meter, after: Meter) -> LimitChange:
     """A bucket or window before and after; both as of the same moment."""
     return LimitChange(
         name=limit.name,
-        kind=LimitKind(limit.kind),
-        unit=Unit(limit.unit),
+        kind=_KINDS[limit.kind],
+        unit=_UNITS[limit.unit],
         limit=limit.capacity_milli // 1000,
         before=before.level,
         after=after.level,
@@ -111,7 +122,7 @@ def concurrency_change(limit: LimitTerms, before: int, after: int) -> LimitChang
     return LimitChange(
         name=limit.name,
         kind=LimitKind.CONCURRENCY,
-        unit=Unit(limit.unit),
+        unit=_UNITS[limit.unit],
         limit=limit.capacity_milli // 1000,
         before=before,
         after=after,
