@@ -20,6 +20,7 @@ from topics.registry import TOPICS, Topic
 from topics.settings import TopicsSettings
 
 _REQUEST_TIMEOUT_S = 30.0
+_REACH_TIMEOUT_S = 10.0
 _POLL_S = 0.05
 
 
@@ -226,7 +227,7 @@ def _differences(
 
 def _metadata(client: AdminClient, settings: TopicsSettings) -> ClusterMetadata:
     try:
-        return client.list_topics(timeout=_REQUEST_TIMEOUT_S)
+        return client.list_topics(timeout=_REACH_TIMEOUT_S)
     except KafkaException as error:
         raise BrokerUnreachableError(settings, error.args[0]) from error
 

@@ -27,9 +27,13 @@ class PolicyRefusedError(RuntimeError):
 
     def __init__(self, refusals: Mapping[int, Reply]) -> None:
         self.refusals = dict(refusals)
+        partitions_by_answer: dict[str, list[str]] = {}
+        for partition, reply in sorted(refusals.items()):
+            answer = f"{reply.outcome}, {reply.detail or 'no detail'}"
+            partitions_by_answer.setdefault(answer, []).append(str(partition))
         answers = "".join(
-            f"\n  partition {partition}: {reply.outcome}, {reply.detail or 'no detail'}"
-            for partition, reply in sorted(refusals.items())
+            f"\n  by partitions {', '.join(partitions)}: {answer}"
+            for answer, partitions in partitions_by_answer.items()
         )
         super().__init__(f"The policy was refused:{answers}")
 

@@ -14,25 +14,28 @@ class TopicsSettings(ServiceSettings):
     """The broker, and how topics are laid out on it."""
 
     kafka_bootstrap_servers: str = Field(
-        "127.0.0.1:9092", description="Brokers to ask first, as host:port[,host:port…]."
+        default="127.0.0.1:9092", description="Brokers to ask first, as host:port[,host:port…]."
     )
     topics_prefix: Prefix = Field(
-        "",
+        default="",
         description="Put before the name of every topic and consumer group, so that several "
         "systems can share a broker.",
     )
     topics_partitions: int = Field(
-        12,
+        default=12,
         ge=1,
         le=1000,
         description="Number of partitions of keyed topics and of replies. Fixed for a system's "
         "life: another number would move accounts.",
     )
     topics_replication_factor: int = Field(
-        1, ge=1, le=10, description="Number of replicas of every partition; 3 in production."
+        default=1,
+        ge=1,
+        le=10,
+        description="Number of replicas of every partition; 3 in production.",
     )
     topics_min_insync_replicas: int = Field(
-        1,
+        default=1,
         ge=1,
         le=10,
         description="Number of replicas that must have a record before it counts; 2 in production.",
