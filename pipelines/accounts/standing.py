@@ -74,11 +74,12 @@ def standing(
 
 
 def read_quota(quota: Quota, terms: Terms, now_ms: int) -> QuotaReading:
-    """The quota as a command at the same moment would meet it."""
+    """The quota as a command at the same moment would meet it; a window that ended is none."""
     met = quotas.renewed(
         quota, terms.allowance_tokens, terms.window_length_ms, now_ms, opening=True
     )
-    return quota_reading(met, quota.window_end_ms)
+    is_open = met.window_end_ms == quota.window_end_ms
+    return quota_reading(met, met.window_end_ms if is_open else None)
 
 
 def quota_reading(quota: Quota, reset_at_ms: int | None) -> QuotaReading:
