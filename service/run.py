@@ -6,6 +6,7 @@ a temporary folder.
 """
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
@@ -16,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -34,6 +35,9 @@ ApplicationFactory = Callable[[], Application]
 picklable: a module-level function, or a functools.partial of one with the settings."""
 
 _PARENT_POLL_S = 0.5
+MAX_CONNECTIONS = 1024
+"""Connections a worker serves at once. Granian's default, 128, lets the 129th client of those that
+keep their connections wait until another one leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +66,30 @@ class Listener:
         )
 
 
-def run_service(create_application: ApplicationFactory, listener: Listener) -> None:
-    """Serve until SIGTERM or SIGINT, finish what was accepted, and return.
+def run_service(create_application: ApplicationFactory, listener: Listener) -> NoReturn:
+    """Serve until SIGTERM or SIGINT, finish what was accepted, and end the process.
 
-    Ends the process with code 1 when the application does not start or a worker dies.
+    Never returns: the exit code is 0, or 1 when the application does not start or a worker dies.
+    What a service has to close, it closes in its lifespan.
     """
     configure_logging(listener.service, listener.log_level)
     if listener.workers == 1:
-        asyncio.run(_serve_embedded(create_application, listener))
+        code = asyncio.run(_serve_embedded(create_application, listener))
     else:
-        _serve_workers(create_application, listener)
+        code = _serve_workers(create_application, listener)
+    _end_process(code)
+
+
+def _end_process(code: int) -> NoReturn:
+    """End without taking the interpreter down.
+
+    Granian's threads outlive its server by a moment, and one that lets go of a Python object while
+    the interpreter finalises aborts the process.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _granian_options(listener: Listener) -> dict[str, Any]:
@@ -80,12 +98,14 @@ def _granian_options(listener: Listener) -> dict[str, Any]:
         "port": listener.port,
         "interface": Interfaces.ASGI,
         "websockets": False,
+        "backlog": MAX_CONNECTIONS,
+        "backpressure": MAX_CONNECTIONS,
         "log_access": listener.access_log,
         "log_dictconfig": GRANIAN_LOGGING,
     }
 
 
-async def _serve_embedded(create_application: ApplicationFactory, listener: Listener) -> None:
+async def _serve_embedded(create_application: ApplicationFactory, listener: Listener) -> int:
     server = EmbeddedServer(create_application(), **_granian_options(listener))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -94,12 +114,11 @@ async def _serve_embedded(create_application: ApplicationFactory, listener: List
         await server.serve()
     except Exception:  # noqa: BLE001 - whatever it was, it is logged and ends the process
         get_logger(__name__).exception("the application did not start or stop properly")
-        sys.exit(1)
-    if server.interrupt_children:
-        sys.exit(1)
+        return 1
+    return 1 if server.interrupt_children else 0
 
 
-def _serve_workers(create_application: ApplicationFactory, listener: Listener) -> None:
+def _serve_workers(create_application: ApplicationFactory, listener: Listener) -> int:
     # Workers start from a fresh interpreter: threads of a Kafka client do not survive a fork,
     # and the metrics library chooses its shared files while it is imported.
     multiprocessing.set_start_method("spawn", force=True)
@@ -110,6 +129,7 @@ def _serve_workers(create_application: ApplicationFactory, listener: Listener) -
             target_loader=partial(_load_in_worker, create_application, listener, os.getpid()),
             wrap_loader=False,
         )
+    return 0
 
 
 def _load_in_worker(

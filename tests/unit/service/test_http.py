@@ -235,3 +235,19 @@ def wait_for_requests_in_flight(service: ServiceProcess, number: int) -> None:
             return
         time.sleep(0.01)
     raise AssertionError(f"never saw {number} requests in flight")
+
+
+def test_workers_give_up_the_port_when_their_parent_is_killed(tmp_path: Path) -> None:
+    port = free_port()
+    with running(["-m", MODULE, str(port), "2"], port, tmp_path / "log") as service:
+        service.process.kill()
+        service.process.wait()
+
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                httpx2.get(service.url + "/health/live")
+            except httpx2.TransportError:
+                break
+            assert time.monotonic() < deadline, "a worker still answers"
+            time.sleep(0.05)
