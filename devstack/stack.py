@@ -22,7 +22,7 @@ from devstack.settings import DevstackSettings
 from devstack.state import ServerRun
 from devstack.valkey import Valkey
 
-_READY_WITHIN_S = 60.0
+_READY_WITHIN_S = 120.0
 _POLL_S = 0.1
 
 
