@@ -9,6 +9,7 @@ from rich.table import Table
 from service.settings import EXIT_NEEDS_A_PERSON
 from topics.admin import (
     BrokerUnreachableError,
+    TopicRefusedError,
     TopicsDifferError,
     create_topics,
     describe_topics,
@@ -99,7 +100,7 @@ def main() -> None:
         topics()
     except BrokerUnreachableError as error:
         sys.exit(str(error))
-    except (TopicsDifferError, GenesisError, IssuerKeyError) as error:
+    except (TopicsDifferError, TopicRefusedError, GenesisError, IssuerKeyError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_NEEDS_A_PERSON)
 

@@ -34,6 +34,16 @@ class BrokerUnreachableError(RuntimeError):
         )
 
 
+class TopicRefusedError(RuntimeError):
+    """The broker does not create a topic as it is declared; a person must look."""
+
+    def __init__(self, topic: str, cause: KafkaError) -> None:
+        super().__init__(
+            f"the broker does not create {topic}: {cause.str()} "
+            "(LEAKY_TOPICS_REPLICATION_FACTOR asks for no more replicas than there are brokers)"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One setting of one topic that is not as declared."""
@@ -86,7 +96,7 @@ def create_topics(settings: TopicsSettings, topics: Iterable[Topic] = TOPICS) ->
     """Create what is missing, touch nothing else; returns the names that were created.
 
     Returns when every partition has a leader. Raises `BrokerUnreachableError`, or
-    `KafkaException` when the broker refuses.
+    `TopicRefusedError`.
     """
     client = admin_client(settings)
     wanted = {topic.name_on_broker(settings.topics_prefix): topic for topic in topics}
@@ -95,7 +105,7 @@ def create_topics(settings: TopicsSettings, topics: Iterable[Topic] = TOPICS) ->
     created = [
         name
         for name, answer in (client.create_topics(missing) if missing else {}).items()
-        if _was_created(answer)
+        if _was_created(name, answer)
     ]
     _wait_for_leaders(client, settings, wanted)
     return created
@@ -169,14 +179,14 @@ def _new_topic(topic: Topic, settings: TopicsSettings) -> NewTopic:
     )
 
 
-def _was_created(answer: Future[None]) -> bool:
+def _was_created(name: str, answer: Future[None]) -> bool:
     try:
         answer.result(_REQUEST_TIMEOUT_S)
     except KafkaException as error:
         # Another process may create the same topics at this moment.
         if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return False
-        raise
+        raise TopicRefusedError(name, error.args[0]) from error
     return True
 
 

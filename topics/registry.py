@@ -157,7 +157,7 @@ POLICIES = Topic(
         "max.message.bytes": str(_MIB),
     },
     producers=frozenset({"topics"}),
-    consumers=frozenset({"gateway", "leaky", "topics"}),
+    consumers=frozenset({"leaky", "topics"}),
 )
 
 DEAD_LETTERS = Topic(

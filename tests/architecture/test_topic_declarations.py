@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import topics.registry
-from topics.registry import STATE_OWNERS, TOPICS, StateOwner, Topic
+from topics.registry import POLICIES, STATE_OWNERS, TOPICS, StateOwner, Topic
 
 _ROOT = Path(__file__).parents[2]
 _PACKAGES = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"][
@@ -23,6 +23,8 @@ _TOPIC_OF_CONSTANT: dict[str, tuple[Topic, ...]] = {
     name: (value,) for name, value in vars(topics.registry).items() if isinstance(value, Topic)
 }
 _USERS = {topic.name: topic.producers | topic.consumers for topic in TOPICS}
+
+_POLICY_MODULES = {"topics.published_policies", "topics.policy_publication"}
 
 # Names without a dot are also ordinary words and names of commands.
 _TELLING_NAMES = {topic.name for topic in TOPICS if "." in topic.name}
@@ -40,9 +42,14 @@ def _package_of(module: Path) -> str:
 
 
 def _used_topics(tree: ast.Module) -> Iterator[Topic]:
-    """Topics whose constants are imported, by `from topics.registry import …` or by attribute."""
+    """Topics whose constants are imported, by `from topics.registry import …` or by attribute.
+
+    `policies` is also used through the modules that read and write it for others.
+    """
     aliases = {"topics.registry"}
     for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module in _POLICY_MODULES:
+            yield POLICIES
         if isinstance(node, ast.ImportFrom) and node.module == "topics.registry":
             for alias in node.names:
                 yield from _TOPIC_OF_CONSTANT.get(alias.name, ())
@@ -126,6 +133,13 @@ def test_a_state_owner_reads_its_input(owner: StateOwner) -> None:
 def test_an_undeclared_use_is_found(source: str) -> None:
     assert _undeclared("analytics", source) == ["accounts.commands"]
     assert _undeclared("gateway", source) == []
+
+
+def test_reading_published_policies_is_using_their_topic() -> None:
+    source = "from topics.published_policies import read_published_policies"
+
+    assert _undeclared("gateway", source) == ["policies"]
+    assert _undeclared("leaky", source) == []
 
 
 def test_a_name_in_the_code_is_found_and_one_in_documentation_is_not() -> None:

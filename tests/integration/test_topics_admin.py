@@ -1,5 +1,7 @@
 """Creating and verifying topics on a real broker."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,17 @@ def _alter(settings: TopicsSettings, topic: Topic, setting: str, value: str) -> 
     )
     for answer in client.incremental_alter_configs([resource]).values():
         answer.result(30)
+    _wait_until(
+        lambda: describe_topics(settings, [topic])[_name(settings, topic)].config[setting] == value
+    )
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    """Brokers learn of changes a moment after the controller has made them."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, "the broker did not learn of the change"
+        time.sleep(0.05)
 
 
 def test_a_new_broker_gets_every_topic_as_it_is_declared(settings: TopicsSettings) -> None:
@@ -120,6 +133,7 @@ def test_more_partitions_than_declared_are_named(settings: TopicsSettings) -> No
     name = _name(settings, ACCOUNTS_COMMANDS)
     client = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
     client.create_partitions([NewPartitions(name, 6)])[name].result(30)
+    _wait_until(lambda: describe_topics(settings, [ACCOUNTS_COMMANDS])[name].partitions == 6)
 
     with pytest.raises(TopicsDifferError, match="partitions is 6, expected 4"):
         require_topics(settings, [ACCOUNTS_COMMANDS])
@@ -157,6 +171,16 @@ def test_the_command_line_creates_verifies_and_refuses(settings: TopicsSettings)
     assert verified == f"{len(TOPICS)} topics are as declared\n"
     for topic in TOPICS:
         assert _name(settings, topic) in described
+
+
+def test_a_topic_that_the_broker_refuses_is_named_with_the_reason(settings: TopicsSettings) -> None:
+    create = start_topics(settings, "create", {"LEAKY_TOPICS_REPLICATION_FACTOR": "10"})
+    _, complaint = create.communicate(timeout=60)
+
+    assert create.returncode == 78
+    assert f"the broker does not create {_name(settings, ACCOUNTS_COMMANDS)}" in complaint
+    assert "LEAKY_TOPICS_REPLICATION_FACTOR" in complaint
+    assert "Traceback" not in complaint
 
 
 def test_a_broker_that_does_not_answer_is_named_and_may_be_tried_again(
