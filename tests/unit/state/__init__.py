@@ -1,0 +1,1 @@
+"""The state's own rules: its bytes and its stores."""
