@@ -132,7 +132,7 @@ class Denied(_Event):
 class AllowanceChanged(_Event):
     """An allowance window opened, ended, or follows changed terms.
 
-    What was free in the window before has lapsed; open holds of it are carried as `held_past`.
+    What was free in the window before has lapsed; open holds of it are carried as `heldPast`.
     """
 
     type: Literal["allowance-changed"] = "allowance-changed"

@@ -25,11 +25,11 @@ QuotaPot = Literal[
     "allowance",
     "spent",
     "held",
-    "held_past",
+    "heldPast",
     "purchased",
     "revoked",
-    "purchased_spent",
-    "purchased_held",
+    "purchasedSpent",
+    "purchasedHeld",
     "debt",
     "charged",
     "granted",
@@ -37,8 +37,8 @@ QuotaPot = Literal[
 ]
 """The pots of a quota, in tokens.
 
-`allowance`, of which `spent` and `held`, is the current window's; `held_past` is what holds keep
-of earlier windows; `purchased` less `revoked`, of which `purchased_spent` and `purchased_held`, is
+`allowance`, of which `spent` and `held`, is the current window's; `heldPast` is what holds keep
+of earlier windows; `purchased` less `revoked`, of which `purchasedSpent` and `purchasedHeld`, is
 the balance that never resets; `debt` a charge that no pot covered. `charged`, `granted` and
 `lapsed` are sums since the beginning.
 """

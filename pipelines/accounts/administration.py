@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipelines.accounts.decision import Context, Decided, denied
+from pipelines.accounts.pots import quota_move
 from pipelines.accounts.standing import allowance_events, read_quota, standing
 from schemas.commands import Allocate, Privileged, Revoke, SetLimits, SetStatus, SetTier
 from schemas.events import Allocated, LimitsSet, Revoked, StatusSet, TierSet
@@ -49,10 +50,9 @@ def _move_balance(context: Context, command: Allocate | Revoke) -> Decided:
         after = quotas.revoked(stood.quota, command.tokens)
         moved = after.revoked - stood.quota.revoked
     sort = Allocated if isinstance(command, Allocate) else Revoked
-    move: dict[str, Any] = {"quota_move": quotas.difference(stood.quota, after)}
     event = sort(
         **_common(context, command),
-        **move,
+        quota_move=quota_move(stood.quota, after),
         provider=command.provider,
         tokens=moved,
         requested_tokens=command.tokens,

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipelines.accounts.decision import Context, Decided, denied
 from pipelines.accounts.forecast import concurrency_retry_ms, meter_retry_ms, quota_retry_ms
+from pipelines.accounts.pots import quota_move
 from pipelines.accounts.standing import (
     Standing,
     allowance_events,
@@ -153,7 +154,7 @@ def _grant(context: Context, command: Admission, stood: Standing) -> AccountEven
         "model": command.model,
         "labels": command.labels,
         "limits": tuple(_charges(stood, command.tokens, holding=holding)),
-        "quota_move": quotas.difference(stood.quota, after),
+        "quota_move": quota_move(stood.quota, after),
         "quota": quota_reading(after, after.window_end_ms),
         "payload_digest": context.payload_digest,
         "repeatable_until_ms": context.now_ms + policy.recent_command_ttl_ms,

@@ -4,11 +4,11 @@ Live, in recovery after a crash and in a replay, the same events bring the same 
 """
 
 from bisect import insort
-from typing import cast
 
 import msgspec
 
 from pipelines.accounts.memory import AccountMemory, HoldKey
+from pipelines.accounts.pots import moved
 from pipelines.accounts.terms import own_limit
 from schemas.events import (
     AccountEvent,
@@ -28,7 +28,6 @@ from schemas.events import (
 )
 from schemas.hold_ids import decode_hold_id
 from schemas.limits import LimitChange, LimitKind
-from state import quotas
 from state.accounts import (
     HOLD_EXPIRED,
     HOLD_OPEN,
@@ -88,7 +87,7 @@ def _change_quota(
     event: Consumed | Reserved | Settled | Voided | HoldExpired | Allocated | Revoked,
 ) -> None:
     provider = _provider(memory, event.provider)
-    provider.quota = quotas.moved(provider.quota, cast("dict[str, int]", event.quota_move))
+    provider.quota = moved(provider.quota, event.quota_move)
 
 
 def _change_provider(
@@ -123,7 +122,7 @@ def _change_window(memory: AccountMemory, event: AllowanceChanged) -> None:
         window_start_ms=event.window_start_ms,
         window_end_ms=event.window_end_ms,
     )
-    provider.quota = quotas.moved(window, cast("dict[str, int]", event.quota_move))
+    provider.quota = moved(window, event.quota_move)
 
 
 def _open_hold(memory: AccountMemory, event: Reserved) -> None:
@@ -135,7 +134,7 @@ def _open_hold(memory: AccountMemory, event: Reserved) -> None:
         deadline_ms=event.deadline_ms,
         command_id=event.command_id or "",
         of_allowance=move.get("held", 0),
-        of_purchased=move.get("purchased_held", 0),
+        of_purchased=move.get("purchasedHeld", 0),
         window_start_ms=_provider(memory, event.provider).quota.window_start_ms,
         marks={
             change.name: Mark(

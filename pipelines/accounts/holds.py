@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.accounts.decision import Context, Decided, denied
 from pipelines.accounts.memory import AccountMemory, HoldKey
+from pipelines.accounts.pots import quota_move
 from pipelines.accounts.standing import (
     Standing,
     allowance_events,
@@ -123,7 +124,7 @@ def _closed(
         "reserve_command_id": hold.command_id,
         "remembered_until_ms": at_ms + rules.policy.closed_hold_ttl_ms,
         "limits": tuple(_changes(stood, closing)),
-        "quota_move": quotas.difference(stood.quota, quota),
+        "quota_move": quota_move(stood.quota, quota),
         "quota": read_quota(quota, stood.terms, at_ms),
     }
 

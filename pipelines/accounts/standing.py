@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipelines.accounts.memory import AccountMemory
+from pipelines.accounts.pots import quota_move
 from pipelines.accounts.terms import Rules, Terms
 from schemas.events import AllowanceChanged
 from schemas.limits import LimitChange, LimitKind, LimitReading, Unit
@@ -151,6 +152,6 @@ def allowance_events(
             "window_start_ms": after.window_start_ms,
             "window_end_ms": after.window_end_ms,
             "allowance_tokens": after.allowance,
-            "quota_move": quotas.difference(before, after),
+            "quota_move": quota_move(before, after),
         }
     )
