@@ -18,16 +18,22 @@ from typing import cast
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from quixstreams import Application
+from quixstreams.error_callbacks import ConsumerErrorCallback
 from quixstreams.kafka.consumer import raise_for_msg_error
 from quixstreams.models import TopicConfig
-from quixstreams.processing import ProcessingContext
 from quixstreams.state import DEFAULT_STATE_STORE_NAME
 from quixstreams.state.rocksdb import RocksDBOptions
 
 from pipelines.runtime.changelogs import newest_applied_offset, wait_until_settled
-from pipelines.runtime.failures import PartitionsLostError, WrongTimestampTypeError
+from pipelines.runtime.checkpoints import CheckpointContext
+from pipelines.runtime.consumer import AssignmentConsumer, Watermarks, ask_watermarks
+from pipelines.runtime.failures import (
+    OffsetsDisagreeError,
+    PartitionsLostError,
+    WrongTimestampTypeError,
+)
 from pipelines.runtime.metrics import RuntimeMetrics, lag_from_statistics
-from pipelines.runtime.offset_guard import PartitionOffsets, require_agreement
+from pipelines.runtime.offset_guard import PartitionOffsets, after_restore, before_restore
 from pipelines.runtime.partition_stores import AssignedPartition, QuixTransaction
 from pipelines.runtime.position import read_position, run_record
 from pipelines.runtime.processor import OutputRecord, Processor, Record
@@ -49,29 +55,6 @@ _RECORDS_PER_TURN = 100
 
 _STATISTICS_INTERVAL_MS = 5_000
 _REQUEST_TIMEOUT_S = 30.0
-
-
-class CheckpointContext(ProcessingContext):
-    """Quix's processing context, with steps of ours before, between and after checkpoints."""
-
-    before_commit: Callable[[], None]
-    on_new_checkpoint: Callable[[], None]
-    after_commit: Callable[[float, bool], None]
-
-    def init_checkpoint(self) -> None:
-        super().init_checkpoint()  # type: ignore[no-untyped-call]  # theirs
-        self.on_new_checkpoint()
-
-    def commit_checkpoint(self, force: bool = False, revoking: bool = False) -> None:
-        if not (force or self.checkpoint.expired()):
-            return
-        if self.checkpoint.empty():
-            super().commit_checkpoint(force=True, revoking=revoking)
-            return
-        started = time.perf_counter()
-        self.before_commit()
-        super().commit_checkpoint(force=True, revoking=revoking)
-        self.after_commit(time.perf_counter() - started, revoking)
 
 
 class PipelineApplication(Application):
@@ -156,6 +139,23 @@ class PipelineApplication(Application):
         self._prompt.flush()
 
     # Set-up
+
+    def _get_internal_consumer(
+        self,
+        on_error: ConsumerErrorCallback | None = None,
+        extra_config_overrides: dict[str, object] | None = None,
+    ) -> AssignmentConsumer:
+        """Called by Quix's constructor."""
+        config = self._config
+        return AssignmentConsumer(
+            broker_address=config.broker_address,
+            consumer_group=config.consumer_group,
+            auto_offset_reset=config.auto_offset_reset,
+            auto_commit_enable=False,
+            extra_config={**config.consumer_extra_config, **(extra_config_overrides or {})},
+            on_error=on_error,
+            max_partition_buffer_size=config.max_partition_buffer_size,
+        )
 
     def _checkpoint_context(self) -> CheckpointContext:
         """Our context in the place of the one that Quix made, before any dataframe holds it."""
@@ -281,55 +281,67 @@ class PipelineApplication(Application):
     # Assignment and revocation
 
     def _on_assign(self, consumer: object, topic_partitions: list[TopicPartition]) -> None:
-        if topic_partitions:
-            self._assigned_at = time.perf_counter()
-            wait_until_settled(
-                self._admin,
-                [p for p in topic_partitions if p.topic != self._input_topic],
-                timeout_s=2 * self._settings.transaction_timeout_ms / 1000,
-            )
-        super()._on_assign(consumer, topic_partitions)
+        if not topic_partitions:
+            return
+        self._assigned_at = time.perf_counter()
         inputs = [p for p in topic_partitions if p.topic == self._input_topic]
-        if inputs:
-            for committed in self._consumer.committed(inputs, timeout=_REQUEST_TIMEOUT_S):
-                self._opening[committed.partition] = self._offsets_of(committed)
-
-    def _offsets_of(self, committed: TopicPartition) -> PartitionOffsets:
-        first, _ = self._consumer.get_watermark_offsets(committed, timeout=_REQUEST_TIMEOUT_S)
-        return PartitionOffsets(
-            topic=committed.topic,
-            partition=committed.partition,
-            committed=committed.offset if committed.offset >= 0 else None,
-            first=first,
+        changelogs = [p for p in topic_partitions if p.topic != self._input_topic]
+        wait_until_settled(
+            self._admin, changelogs, timeout_s=2 * self._settings.transaction_timeout_ms / 1000
         )
+        watermarks = ask_watermarks(self._admin, topic_partitions)
+        for committed in self._consumer.committed(inputs, timeout=_REQUEST_TIMEOUT_S):
+            first, _ = watermarks[(committed.topic, committed.partition)]
+            self._opening[committed.partition] = PartitionOffsets(
+                topic=committed.topic,
+                partition=committed.partition,
+                committed=committed.offset if committed.offset >= 0 else None,
+                first=first,
+            )
+        self._require_restorable(watermarks)
+        quix_consumer = cast(AssignmentConsumer, self._consumer)
+        quix_consumer.tell_watermarks(watermarks)
+        try:
+            super()._on_assign(consumer, topic_partitions)
+        finally:
+            quix_consumer.tell_watermarks({})
+
+    def _require_restorable(self, watermarks: Watermarks) -> None:
+        """Raise `OffsetsDisagreeError` if Quix would restore nothing though there is state."""
+        changelog = self._topic_manager.changelog_topics[self._stream_id][DURABLE_STORE]
+        problems = []
+        for number, offsets in self._opening.items():
+            if offsets.committed:
+                continue
+            restorable = None
+            if watermarks[(changelog.name, number)] != (0, 0):
+                restorable = newest_applied_offset(
+                    self._connection, TopicPartition(changelog.name, number), self._input_topic
+                )
+            problems.append(before_restore(offsets, restorable, self._config.consumer_group))
+        _require_none(problems)
 
     def _open_partitions(self) -> None:
         """Check every restored partition's state against its offsets, and start its ticks.
 
-        Called when Quix has nothing left to restore.
+        Called when Quix has nothing left to restore. Raises `OffsetsDisagreeError`.
         """
+        problems = []
         for number, offsets in self._opening.items():
             assigned = AssignedPartition(
                 partial(self._transaction, number, DURABLE_STORE),
                 partial(self._transaction, number, EXPIRING_STORE),
             )
             position = read_position(assigned.durable)
-            restorable = None
-            if position is None and offsets.committed is None:
-                restorable = self._restorable_offset(number)
-            require_agreement(offsets, position, restorable, self._config.consumer_group)
+            problems.append(after_restore(offsets, position, self._config.consumer_group))
             self._partitions[number] = assigned
-            self._plan_tick(number, assigned)
+        _require_none(problems)
+        for number in self._opening:
+            self._plan_tick(number, self._partitions[number])
         self._opening.clear()
         if self._assigned_at is not None:
             self._metrics.restored(time.perf_counter() - self._assigned_at)
             logger.info("partitions %s are assigned and restored", sorted(self._partitions))
-
-    def _restorable_offset(self, number: int) -> int | None:
-        changelog = self._topic_manager.changelog_topics[self._stream_id][DURABLE_STORE]
-        return newest_applied_offset(
-            self._connection, TopicPartition(changelog.name, number), self._input_topic
-        )
 
     def _transaction(self, number: int, store_name: str) -> QuixTransaction:
         return cast(
@@ -364,3 +376,10 @@ class PipelineApplication(Application):
     def _observe_lag(self, statistics: str) -> None:
         lag = lag_from_statistics(statistics, self._input_topic)
         self._metrics.lag({n: lag[n] for n in lag if n in self._partitions})
+
+
+def _require_none(problems: list[str | None]) -> None:
+    """Raise `OffsetsDisagreeError` with all problems at once: each names its own repair."""
+    found = [problem for problem in problems if problem is not None]
+    if found:
+        raise OffsetsDisagreeError("\n".join(found))

@@ -7,7 +7,6 @@ operator resets them, a changelog is lost. Going on would apply records twice or
 
 from dataclasses import dataclass
 
-from pipelines.runtime.failures import OffsetsDisagreeError
 from pipelines.runtime.position import Position
 
 
@@ -26,39 +25,46 @@ class PartitionOffsets:
         return f"{self.topic}[{self.partition}]"
 
 
-def require_agreement(
-    offsets: PartitionOffsets, position: Position | None, restorable: int | None, group: str
-) -> None:
-    """Raise `OffsetsDisagreeError`, with the repair, unless the group goes on where the state ends.
+def before_restore(offsets: PartitionOffsets, restorable: int | None, group: str) -> str | None:
+    """What is wrong and how to repair it, or None when state may be restored for the partition.
 
-    `restorable` is the last input offset that the changelogs know of: it matters when there is
-    neither state nor committed offset, for then nothing can be restored, though something is there.
+    `restorable` is the last input offset that the changelogs know of. Quix Streams restores only
+    what the committed offset covers, so that a group without one would get an empty state.
     """
-    applied = position.last_offset if position is not None else None
-    goes_on = offsets.committed or 0
-    ends = applied if applied is not None else restorable
-    if ends is None and goes_on == 0:
-        if offsets.first > 0:
-            raise OffsetsDisagreeError(
-                f"{offsets} has neither state nor committed offset, and its log begins at offset "
-                f"{offsets.first}, not 0: what came before it would be missing from the state"
-            )
-        return
-    if applied is not None and offsets.committed == applied + 1:
-        return
-    committed = "nothing" if offsets.committed is None else f"offset {offsets.committed}"
-    state = "is not there" if applied is None else f"ends at offset {applied}"
-    raise OffsetsDisagreeError(
-        f"{offsets}: the group {group} has committed {committed}, but the state {state}. "
-        + (_rewind(offsets, ends, group) if ends is not None else "")
-        + "If that does not bring them together: delete the partition's state folder to have it "
-        "restored from the changelogs or, if those are lost, rebuild the state from the log"
+    if restorable is not None and not offsets.committed:
+        return (
+            f"{offsets}: the group {group} has committed {_shown(offsets)}, but the changelogs "
+            f"hold state up to offset {restorable}. {_rewind(offsets, restorable, group)}"
+        )
+    if restorable is None and not offsets.committed and offsets.first > 0:
+        return (
+            f"{offsets} has neither state nor committed offset, and its log begins at offset "
+            f"{offsets.first}, not 0: what came before it would be missing from the state"
+        )
+    return None
+
+
+def after_restore(offsets: PartitionOffsets, position: Position | None, group: str) -> str | None:
+    """What is wrong and how to repair it, or None when the group goes on where the state ends."""
+    next_by_state = position.last_offset + 1 if position is not None else 0
+    if (offsets.committed or 0) == next_by_state:
+        return None
+    ends = "is not there" if position is None else f"ends at offset {position.last_offset}"
+    return (
+        f"{offsets}: the group {group} has committed {_shown(offsets)}, but the state {ends}. "
+        + (_rewind(offsets, position.last_offset, group) + " Otherwise: " if position else "")
+        + "delete the partition's state folder to have it restored from the changelogs or, if "
+        "those are lost, rebuild the state from the log"
     )
+
+
+def _shown(offsets: PartitionOffsets) -> str:
+    return "nothing" if offsets.committed is None else f"offset {offsets.committed}"
 
 
 def _rewind(offsets: PartitionOffsets, ends: int, group: str) -> str:
     return (
         "To go on where the state ends: python -m pipelines.runtime rewind "
         f"--group {group} --topic {offsets.topic} --partition {offsets.partition} "
-        f"--offset {ends + 1}. "
+        f"--offset {ends + 1}."
     )

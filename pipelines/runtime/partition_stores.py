@@ -54,6 +54,11 @@ class DurableRocksStore:
         self._dirty: dict[bytes, None] = {}
         self._bytes = 0
 
+    @property
+    def cached_bytes(self) -> int:
+        """Size of the values at hand, written or read."""
+        return self._bytes
+
     def get(self, key: bytes) -> bytes | None:
         try:
             return self._values[key]
