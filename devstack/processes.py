@@ -35,11 +35,14 @@ class ProcessRecord(BaseModel, frozen=True):
         """Whether this very process runs; one that ended and waits for its parent does not."""
         try:
             process = psutil.Process(self.pid)
-            return (
-                process.status() != psutil.STATUS_ZOMBIE
-                and abs(process.create_time() - self.started_at) <= _START_TIME_TOLERANCE_S
-                and any(self.mark in argument for argument in process.cmdline())
-            )
+            if (
+                process.status() == psutil.STATUS_ZOMBIE
+                or abs(process.create_time() - self.started_at) > _START_TIME_TOLERANCE_S
+            ):
+                return False
+            command_line = process.cmdline()
+            # A process that is just ending has lost its command line already.
+            return not command_line or any(self.mark in argument for argument in command_line)
         except (psutil.NoSuchProcess, psutil.AccessDenied):  # another user's is not ours
             return False
 

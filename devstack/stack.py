@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +25,7 @@ from devstack.valkey import Valkey
 
 _READY_WITHIN_S = 120.0
 _POLL_S = 0.1
+_COLLECT_WITHIN_S = 5.0
 
 
 class Condition(StrEnum):
@@ -71,7 +73,7 @@ class Devstack:
         self._state = state.StackState()
         self._state_lock = threading.Lock()
         self._abandon = threading.Event()
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def up(self, *, owned: bool) -> dict[str, str]:
         """Make every server answer; the settings that lead to them, by environment variable.
@@ -198,7 +200,7 @@ class Devstack:
         child = processes.spawn(server.command(folder, ports), folder, self.log_of(server))
         run = ServerRun(process=ProcessRecord.of(child.pid, mark=str(folder)), ports=ports)
         with self._state_lock:
-            self._children.append(child)
+            self._children[server.name] = child
             self._state.running[server.name] = run
             self._state.last_ports[server.name] = ports
             state.save(self._data_dir, self._state)
@@ -251,9 +253,6 @@ class Devstack:
             return
         with ThreadPoolExecutor(len(servers)) as pool:
             list(pool.map(self._stop_one, servers))
-        for child in self._children:
-            child.poll()  # collects the exit code, so that none is left as a zombie
-        self._children = [child for child in self._children if child.returncode is None]
 
     def _stop_one(self, server: Server) -> None:
         process = self._state.running[server.name].process
@@ -261,8 +260,12 @@ class Devstack:
             by_itself = processes.stop(process, server.stop_signal, server.stop_grace_s)
             self._say(f"{server.title}: {'stopped' if by_itself else 'killed, it did not stop'}")
         with self._state_lock:
+            child = self._children.pop(server.name, None)
             del self._state.running[server.name]
             state.save(self._data_dir, self._state)
+        if child is not None:
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(_COLLECT_WITHIN_S)  # it has ended; this collects its exit code
 
     def _say(self, line: str) -> None:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
