@@ -39,7 +39,7 @@ class AuthSettings(HttpServiceSettings):
         default=2,
         ge=1,
         le=64,
-        description="Number of passwords hashed at once by each worker; each takes 64 MiB.",
+        description="Number of passwords hashed at once by each worker; each takes 19 MiB.",
     )
     auth_password_queue: int = Field(
         default=100,

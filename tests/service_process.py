@@ -12,8 +12,9 @@ from pathlib import Path
 
 import httpx2
 
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 15.0
+# Generous: on a busy machine an interpreter with our libraries takes long to start.
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _wait_until_ready(service: ServiceProcess, ready_path: str) -> None:
         if service.process.poll() is not None:
             raise RuntimeError(f"ended with {service.process.returncode}:\n{service.log()}")
         try:
-            if httpx2.get(service.url + ready_path, timeout=5).status_code == 200:
+            if httpx2.get(service.url + ready_path, timeout=10).status_code == 200:
                 return
         except httpx2.TransportError:
             pass

@@ -50,7 +50,7 @@ def run_auth(dsn: str, folder: Path, *arguments: str, **env: str) -> tuple[int, 
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     return done.returncode, done.stdout
@@ -342,7 +342,7 @@ def test_a_stop_answers_log_ins_in_flight(fresh_database: str, folder: Path) -> 
         server.process.send_signal(signal.SIGTERM)
 
         assert {answer.result(timeout=30).status_code for answer in answers} == {200}
-        assert server.process.wait(15) == 0
+        assert server.process.wait(30) == 0
 
 
 class TestOnAnEmptyDatabase:
