@@ -20,6 +20,7 @@ from providers.completion import (
     ProviderAdapter,
     ProviderFailedError,
 )
+from schemas.base import MAX_TOKENS
 from schemas.commands import Consume, Reserve, Settle, Void
 from schemas.http_tokens import ConsumeAnswer, ConsumeRequest
 from schemas.replies import HoldState, Reply
@@ -192,7 +193,9 @@ def _completion(spending: _Spending, hold_id: str) -> CompletionRequest:
 
 def _used_tokens(spending: _Spending, result: CompletionResult) -> int:
     """What to charge: exactly what was asked for, or what the provider reports."""
-    return result.usage_tokens if spending.request.settle == "usage" else spending.tokens
+    if spending.request.settle == "exact":
+        return spending.tokens
+    return min(result.usage_tokens, MAX_TOKENS)
 
 
 def _granted(

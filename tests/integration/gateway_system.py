@@ -34,8 +34,8 @@ class System:
     """Addresses of a running system, and what tests do with it."""
 
     gateway: ServiceProcess
+    accounts: ServiceProcess
     auth: ServiceProcess
-    stub: ServiceProcess
     env: dict[str, str]
     client: httpx2.Client
     alias_port: int
@@ -67,6 +67,26 @@ class System:
         """Like `consume`, without a call of the provider."""
         return self.consume(user, headers=headers, call=False, **fields)
 
+    def reserve(
+        self, user: User, *, headers: dict[str, str] | None = None, **fields: object
+    ) -> httpx2.Response:
+        """POST a reservation of 10 tokens of openai unless `fields` say otherwise."""
+        body = {"userId": user.id, "provider": "openai", "tokens": 10, **fields}
+        return self.client.post(RESERVATIONS, json=body, headers=user.headers | (headers or {}))
+
+    def code(
+        self,
+        method: str,
+        path: str,
+        user: User,
+        *,
+        json: object = None,
+        params: dict[str, str] | None = None,
+    ) -> tuple[int, str]:
+        """Status and problem code of a request that is refused."""
+        answer = self.client.request(method, path, json=json, params=params, headers=user.headers)
+        return answer.status_code, answer.json()["code"]
+
     def quota(self, user: User, provider: str = "openai") -> dict[str, Any]:
         """The body of the user's quota."""
         answer = self.client.get(
@@ -82,12 +102,14 @@ class System:
 
 
 @contextmanager
-def running_gateway(env: dict[str, str], folder: Path, **settings: str) -> Iterator[ServiceProcess]:
+def running_gateway(
+    env: dict[str, str], folder: Path, ready_path: str = "/health/ready", **settings: str
+) -> Iterator[ServiceProcess]:
     """A gateway on a free port; `settings` are further LEAKY_ variables."""
     port = free_port()
     own = {"LEAKY_GATEWAY_PORT": str(port), "LEAKY_GATEWAY_ALIAS_PORT": "0", **settings}
     log = folder / f"gateway-{port}.log"
-    with running(["-m", "gateway"], port, log, env | own, "/health/ready") as gateway:
+    with running(["-m", "gateway"], port, log, env | own, ready_path) as gateway:
         yield gateway
 
 
@@ -115,14 +137,14 @@ def running_system(
             log = folder / f"{name}.log"
             return stack.enter_context(running(["-m", *arguments], port, log, env, "/health/ready"))
 
-        start(["pipelines.accounts"], metrics_port, "accounts")
+        accounts = start(["pipelines.accounts"], metrics_port, "accounts")
         auth = start(["auth"], auth_port, "auth")
-        stub = start(["providers", "--name", "openai"], stub_port, "openai")
+        start(["providers", "--name", "openai"], stub_port, "openai")
         alias_port = free_port()
         settings = {"LEAKY_GATEWAY_ALIAS_PORT": str(alias_port), **settings}
         gateway = stack.enter_context(running_gateway(env, folder, **settings))
         client = stack.enter_context(httpx2.Client(base_url=gateway.url, timeout=30))
-        yield System(gateway, auth, stub, env, client, alias_port)
+        yield System(gateway, accounts, auth, env, client, alias_port)
 
 
 def run_module(arguments: list[str], env: dict[str, str]) -> str:

@@ -210,9 +210,9 @@ def test_a_client_that_goes_away_during_the_call_is_charged_and_nothing_stays_he
 def test_users_are_kept_apart_and_admins_may_act_for_anyone(system: System, user: User) -> None:
     other, admin = system.register(), system.administrator()
     foreign = {"userId": user.id, "provider": "openai", "tokens": 10, "call": False}
-    assert _code(system, "POST", CONSUME, other, json=foreign) == (403, "forbidden")
+    assert system.code("POST", CONSUME, other, json=foreign) == (403, "forbidden")
     params = {"userId": user.id, "provider": "openai"}
-    assert _code(system, "GET", QUOTA, other, params=params) == (403, "forbidden")
+    assert system.code("GET", QUOTA, other, params=params) == (403, "forbidden")
     answer = system.client.post(CONSUME, json=foreign, headers=admin.headers)
     assert answer.status_code == 200, answer.text
 
@@ -221,7 +221,7 @@ def test_organizations_have_no_accounts_yet(system: System, user: User) -> None:
     assert system.decide(user, orgId=str(uuid.uuid4())).status_code == 403
     assert system.decide(user, orgId=" ").status_code == 200
     params = {"orgId": str(uuid.uuid4()), "provider": "openai"}
-    assert _code(system, "GET", f"{QUOTA}/org", user, params=params) == (403, "forbidden")
+    assert system.code("GET", f"{QUOTA}/org", user, params=params) == (403, "forbidden")
 
 
 def test_mistakes_are_reported_one_at_a_time_in_the_documented_order(
@@ -242,8 +242,8 @@ def test_mistakes_are_reported_one_at_a_time_in_the_documented_order(
 
 def test_a_quota_that_does_not_exist_is_404(system: System, user: User) -> None:
     params = {"userId": user.id, "provider": "nobody"}
-    assert _code(system, "GET", QUOTA, user, params=params) == (404, "quota-not-found")
-    assert _code(system, "GET", QUOTA, user, params={"userId": user.id})[0] == 400
+    assert system.code("GET", QUOTA, user, params=params) == (404, "quota-not-found")
+    assert system.code("GET", QUOTA, user, params={"userId": user.id})[0] == 400
 
 
 def test_a_body_that_is_no_json_object_is_400_and_one_over_a_mebibyte_413(
@@ -293,7 +293,7 @@ def test_correlation_ids_are_echoed_and_every_answer_names_its_command(
 def test_a_reservation_holds_and_its_settle_charges_what_was_used(
     system: System, user: User
 ) -> None:
-    reserved = _reserve(system, user, tokens=500)
+    reserved = system.reserve(user, tokens=500)
     assert reserved.status_code == 201, reserved.text
     body = reserved.json()
     assert (body["tokens"], body["replayed"]) == (500, False)
@@ -310,30 +310,30 @@ def test_a_reservation_holds_and_its_settle_charges_what_was_used(
 
     again = system.client.post(path, json={"tokens": 120}, headers=user.headers)
     assert (again.status_code, again.json()["replayed"]) == (200, True)
-    assert _code(system, "POST", path, user, json={"tokens": 121}) == (409, "hold-already-settled")
-    assert _code(system, "POST", path, user, json={"tokens": -1}) == (400, "tokens-negative")
-    assert _code(system, "DELETE", path.removesuffix("/settle"), user)[0] == 409
+    assert system.code("POST", path, user, json={"tokens": 121}) == (409, "hold-already-settled")
+    assert system.code("POST", path, user, json={"tokens": -1}) == (400, "tokens-negative")
+    assert system.code("DELETE", path.removesuffix("/settle"), user)[0] == 409
 
 
 def test_a_released_reservation_is_as_if_it_had_never_been(system: System, user: User) -> None:
-    path = f"{RESERVATIONS}/{_reserve(system, user, tokens=500).json()['reservationId']}"
+    path = f"{RESERVATIONS}/{system.reserve(user, tokens=500).json()['reservationId']}"
     released = system.client.delete(path, headers=user.headers)
     assert released.status_code == 200, released.text
     assert released.json()["quota"]["remainingTokens"] == 100_000
     assert system.quota(user)["limits"][0]["used"] == 0
     assert system.client.delete(path, headers=user.headers).json()["replayed"] is True
     settle = f"{path}/settle"
-    assert _code(system, "POST", settle, user, json={"tokens": 1}) == (409, "hold-already-voided")
+    assert system.code("POST", settle, user, json={"tokens": 1}) == (409, "hold-already-voided")
 
 
 def test_a_reservation_that_expired_cannot_be_released_and_can_still_be_settled(
     system: System, user: User
 ) -> None:
-    reserved = _reserve(system, user, tokens=500, holdTtlMs=1000).json()
+    reserved = system.reserve(user, tokens=500, holdTtlMs=1000).json()
     path = f"{RESERVATIONS}/{reserved['reservationId']}"
     while system.quota(user)["heldTokens"]:
         pass
-    assert _code(system, "DELETE", path, user) == (410, "hold-expired")
+    assert system.code("DELETE", path, user) == (410, "hold-expired")
     late = system.client.post(f"{path}/settle", json={"tokens": 200}, headers=user.headers)
     assert (late.status_code, late.json()["late"]) == (200, True)
     assert system.quota(user)["remainingTokens"] == 99_800
@@ -341,8 +341,8 @@ def test_a_reservation_that_expired_cannot_be_released_and_can_still_be_settled(
 
 def test_the_same_reserve_again_is_the_same_reservation(system: System, user: User) -> None:
     key = {"Idempotency-Key": str(uuid.uuid4())}
-    first = _reserve(system, user, headers=key).json()
-    again = _reserve(system, user, headers=key)
+    first = system.reserve(user, headers=key).json()
+    again = system.reserve(user, headers=key)
     assert again.status_code == 201
     assert again.json()["replayed"] is True
     assert again.json()["reservationId"] == first["reservationId"]
@@ -352,13 +352,13 @@ def test_the_same_reserve_again_is_the_same_reservation(system: System, user: Us
 def test_anothers_reservation_looks_like_one_that_does_not_exist(
     system: System, user: User
 ) -> None:
-    mine = _reserve(system, user).json()["reservationId"]
+    mine = system.reserve(user).json()["reservationId"]
     other = system.register()
     for reservation in (mine, "hold_garbage", "hold_", "x" * 300, mine[:-1]):
         path = f"{RESERVATIONS}/{reservation}"
-        assert _code(system, "DELETE", path, other) == (404, "hold-unknown")
+        assert system.code("DELETE", path, other) == (404, "hold-unknown")
         settle = f"{path}/settle"
-        assert _code(system, "POST", settle, other, json={"tokens": 1}) == (404, "hold-unknown")
+        assert system.code("POST", settle, other, json={"tokens": 1}) == (404, "hold-unknown")
     assert system.quota(user)["heldTokens"] == 10
 
 
@@ -390,27 +390,3 @@ def test_the_documentation_names_every_route_and_body(system: System) -> None:
     assert consume["security"] == [{"bearerAuth": []}]
     reference = consume["requestBody"]["content"]["application/json"]["schema"]["$ref"]
     assert reference.rsplit("/", 1)[-1] in document["components"]["schemas"]
-
-
-def _reserve(
-    system: System,
-    user: User,
-    *,
-    headers: dict[str, str] | None = None,
-    **fields: object,
-) -> httpx2.Response:
-    body = {"userId": user.id, "provider": "openai", "tokens": 10, **fields}
-    return system.client.post(RESERVATIONS, json=body, headers={**user.headers, **(headers or {})})
-
-
-def _code(
-    system: System,
-    method: str,
-    path: str,
-    user: User,
-    *,
-    json: object = None,
-    params: dict[str, str] | None = None,
-) -> tuple[int, str]:
-    answer = system.client.request(method, path, json=json, params=params, headers=user.headers)
-    return answer.status_code, answer.json()["code"]
