@@ -6,10 +6,15 @@ from gateway.request_reply.failures import NoAnswerError
 from schemas.commands import AccountCommand, Settle, Void
 from schemas.outcomes import TOOK_EFFECT
 from schemas.replies import Reply
+from service import correlation
 
 
 async def ask(accounts: AccountsClient, command: AccountCommand) -> Reply:
-    """The reply to a command that took effect. Raises `ProblemError` for all else."""
+    """The reply to a command that took effect. Raises `ProblemError` for all else.
+
+    From here on the request's log lines carry the command's id.
+    """
+    correlation.command_id.set(command.command_id)
     try:
         reply = await accounts.ask(command)
     except NoAnswerError as error:
@@ -19,6 +24,7 @@ async def ask(accounts: AccountsClient, command: AccountCommand) -> Reply:
 
 async def ask_durably(accounts: AccountsClient, command: Settle | Void) -> Reply | None:
     """Like `ask`, for what must not be lost; None when it is stored but not yet decided."""
+    correlation.command_id.set(command.command_id)
     try:
         reply = await accounts.ask_durably(command)
     except NoAnswerError as error:

@@ -1,6 +1,7 @@
 """Asks the accounts pipeline: sends a command and waits for its reply."""
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
@@ -60,6 +61,7 @@ class AccountsClient:
             "client.id": f"gateway-{self.instance_id}",
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1000,
+            "logger": logging.getLogger("gateway.kafka"),
         }
         prefix = settings.topics_prefix
         self._publisher = Publisher(

@@ -195,6 +195,25 @@ def test_a_stopped_pipeline_is_504_and_its_late_reply_is_counted(
     assert system.quota(user)["remainingTokens"] == 99_990
 
 
+def test_beyond_its_bound_of_commands_under_way_a_worker_refuses_at_once(
+    system: System, folder: Path
+) -> None:
+    user = system.register()
+    with (
+        running_gateway(system.env, folder, LEAKY_GATEWAY_MAX_IN_FLIGHT="1") as gateway,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        os.kill(system.accounts.process.pid, signal.SIGSTOP)
+        try:
+            waiting = pool.submit(spend, gateway, user)
+            answers = []
+            while not waiting.done():
+                answers.append(spend(gateway, user).json()["code"])
+        finally:
+            os.kill(system.accounts.process.pid, signal.SIGCONT)
+    assert "overloaded" in answers
+
+
 def _kill_listener(port: int) -> None:
     for connection in psutil.net_connections("tcp"):
         listens = connection.status == psutil.CONN_LISTEN
