@@ -5,11 +5,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 LINTED := $(wildcard schemas topics state pipelines gateway auth providers service leaky devstack \
-            bench examples tests)
+            bench examples docs tests)
 TYPED  := $(filter-out examples,$(LINTED))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench verify clean requirements
+.PHONY: help run test lint bench verify docs clean requirements
 
 help: ## print these lines
 	@echo "Leaky Tokens: make TARGET"
@@ -33,6 +33,12 @@ bench: $(STAMP) ## measure throughput, latency and memory into build/bench.json
 
 verify: $(STAMP) ## replay the running system's log and compare every answer
 	@$(BIN)/leaky verify
+
+docs: $(STAMP) ## write the generated pages of docs/ again
+	@$(BIN)/python -m docs.generate
+	@$(BIN)/python -m schemas.export
+	@$(BIN)/python -m topics asyncapi > docs/asyncapi.yaml.new
+	@mv docs/asyncapi.yaml.new docs/asyncapi.yaml
 
 clean: ## stop the development servers, remove their data, the build and the tools' caches
 	@test ! -x $(BIN)/python || $(BIN)/python -m devstack down

@@ -16,23 +16,26 @@ class DevstackSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LEAKY_", extra="ignore")
 
     data_dir: Path = Field(
-        default=Path(".leaky"), description="folder of the servers' data, logs and state file"
+        default=Path(".leaky"), description="Folder of the servers' data, logs and state file."
     )
     cache_dir: Path = Field(
         default_factory=_user_cache,
-        description="folder of fetched jars, shared by every data folder",
+        description="Folder of fetched jars, shared by every data folder.",
     )
     maven_repository: str | None = Field(
-        default=None, description="base URL of the Maven repository to fetch jars from; none: jgo's"
+        default=None,
+        description="Base URL of the Maven repository to fetch jars from; none: jgo's.",
     )
     kafka_bootstrap_servers: str | None = Field(
-        default=None, description="host:port[,…] of a Kafka to use in place of the embedded one"
+        default=None,
+        description="Address, host:port[,…], of a Kafka to use in place of the embedded one.",
     )
     postgres_dsn: str | None = Field(
-        default=None, description="URL of a PostgreSQL database to use in place of the embedded one"
+        default=None,
+        description="URL of a PostgreSQL database to use in place of the embedded one.",
     )
     redis_url: str | None = Field(
-        default=None, description="URL of a Redis or Valkey to use in place of the embedded one"
+        default=None, description="URL of a Redis or Valkey to use in place of the embedded one."
     )
 
     def external_address(self, server_name: str) -> str | None:

@@ -3,7 +3,6 @@
 import re
 import sys
 import types
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Self, get_args, get_origin
 
@@ -91,9 +90,16 @@ def describe_errors(model: type[ServiceSettings], error: ValidationError) -> str
     return "\n".join([*lines, "Correct the environment and start again.", ""])
 
 
-def settings_reference(models: Iterable[type[ServiceSettings]]) -> str:
-    """A Markdown section with a table for each model: variable, type, default, meaning."""
-    return "\n".join(_section(model) for model in models)
+def settings_table(model: type[BaseSettings]) -> str:
+    """A Markdown table of a model's variables: variable, type, default, meaning."""
+    rows = ["| Variable | Type | Default | Meaning |", "|---|---|---|---|"]
+    for name, field in model.model_fields.items():
+        meaning = str(field.description).replace("|", "\\|")
+        rows.append(
+            f"| `{environment_name(name)}` | {_type_name(field.annotation)}{_bounds(field)} "
+            f"| {_default_text(field)} | {meaning} |"
+        )
+    return "\n".join([*rows, ""])
 
 
 def _require_documentation(owner: str, name: str, field: FieldInfo) -> None:
@@ -126,25 +132,6 @@ def _shown_input(field: FieldInfo, item: ErrorDetails) -> str:
     return f"{item['input']!r} came"
 
 
-def _section(model: type[ServiceSettings]) -> str:
-    first_line = (model.__doc__ or model.__name__).strip().splitlines()[0]
-    rows = [
-        f"### {model.__name__}",
-        "",
-        first_line,
-        "",
-        "| Variable | Type | Default | Meaning |",
-        "|---|---|---|---|",
-    ]
-    for name, field in model.model_fields.items():
-        meaning = str(field.description).replace("|", "\\|")
-        rows.append(
-            f"| `{environment_name(name)}` | {_type_name(field.annotation)} "
-            f"| {_default_text(field)} | {meaning} |"
-        )
-    return "\n".join([*rows, ""])
-
-
 def _type_name(annotation: object) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
@@ -159,6 +146,18 @@ def _type_name(annotation: object) -> str:
     return " or ".join(inner)
 
 
+def _bounds(field: FieldInfo) -> str:
+    """What a number may be, as far as it is bounded: pydantic keeps each bound as metadata."""
+    signs = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
+    bounds = [
+        f" {sign} {getattr(item, bound)}"
+        for item in field.metadata
+        for bound, sign in signs
+        if hasattr(item, bound)
+    ]
+    return ",".join(bounds)
+
+
 def _default_text(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
@@ -167,7 +166,11 @@ def _default_text(field: FieldInfo) -> str:
         return "none"
     if _is_secret(field):
         return "set"
-    return f"`{default}`"
+    if isinstance(default, Path) and default.is_relative_to(Path.home()):
+        return f"`~/{default.relative_to(Path.home())}`"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default}`" if str(default) else "empty"
 
 
 class HttpServiceSettings(ServiceSettings):

@@ -9,7 +9,7 @@ from service.settings import (
     EXIT_NEEDS_A_PERSON,
     ServiceSettings,
     UndocumentedSettingError,
-    settings_reference,
+    settings_table,
 )
 
 
@@ -88,11 +88,10 @@ def test_a_number_without_a_unit_is_refused_when_the_class_is_made() -> None:
             timeout: int = Field(default=3, description="How long to wait.")
 
 
-def test_the_reference_has_a_row_for_each_variable_with_type_default_and_meaning() -> None:
-    reference = settings_reference([ShopSettings])
+def test_the_table_has_a_row_for_each_variable_with_type_default_and_meaning() -> None:
+    table = settings_table(ShopSettings)
 
-    assert "### ShopSettings" in reference
-    assert "| `LEAKY_SHOP_PORT` | int | `9000` | TCP port the shop listens on. |" in reference
-    assert "| `LEAKY_SHOP_PASSWORD` | secret | required | What opens the till. |" in reference
-    assert "| `LEAKY_HOLD_TTL_MS` | int or nothing | none |" in reference
-    assert "| `LEAKY_LOG_LEVEL` | `debug` or `info` or `warning` or `error` |" in reference
+    assert "| `LEAKY_SHOP_PORT` | int ≥ 1 | `9000` | TCP port the shop listens on. |" in table
+    assert "| `LEAKY_SHOP_PASSWORD` | secret | required | What opens the till. |" in table
+    assert "| `LEAKY_HOLD_TTL_MS` | int or nothing | none |" in table
+    assert "| `LEAKY_LOG_LEVEL` | `debug` or `info` or `warning` or `error` |" in table
