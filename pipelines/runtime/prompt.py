@@ -32,7 +32,10 @@ class PromptProducer:
                 **connection,
                 "client.id": client_id,
                 "enable.idempotence": True,
+                # Nothing waits for company, but what comes while a request is under way goes with
+                # the next one; more requests at a time make the client's thread spin (ADR 0036).
                 "linger.ms": 0,
+                "max.in.flight.requests.per.connection": 1,
                 "partitioner": "murmur2_random",
                 "queue.buffering.max.messages": 1_000_000,
                 # Successes need no callback: a reply that arrived is no news.
