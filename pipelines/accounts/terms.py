@@ -7,6 +7,9 @@ from schemas.policies import ANY_PROVIDER, PolicyDocument, Tier
 from state.accounts import Account, OwnLimit
 from state.limits import MILLI, LimitTerms
 
+MAX_SCALED_UNITS = 10**15
+"""What a scaled capacity or amount is at most, so that it fits a state value in thousandths."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -58,21 +61,25 @@ class Rules:
 
 def limit_terms(rule: LimitRule, multiplier: int) -> LimitTerms:
     """The terms of a rule; `multiplier` counts only where the rule is scaled."""
-    factor = (multiplier if rule.scaled else 1) * MILLI
+    factor = multiplier if rule.scaled else 1
     if isinstance(rule, ConcurrencyRule):
-        return LimitTerms(rule.name, rule.kind, rule.unit.value, rule.limit * factor)
+        return LimitTerms(rule.name, rule.kind, rule.unit.value, _milli(rule.limit * factor))
     if isinstance(rule, FixedWindowRule):
         return LimitTerms(
-            rule.name, rule.kind, rule.unit.value, rule.limit * factor, 0, rule.window_ms
+            rule.name, rule.kind, rule.unit.value, _milli(rule.limit * factor), 0, rule.window_ms
         )
     return LimitTerms(
         rule.name,
         rule.kind,
         rule.unit.value,
-        rule.capacity * factor,
-        rule.amount * factor,
+        _milli(rule.capacity * factor),
+        _milli(rule.amount * factor),
         rule.period_ms,
     )
+
+
+def _milli(units: int) -> int:
+    return min(units, MAX_SCALED_UNITS) * MILLI
 
 
 def own_limit(rule: LimitRule) -> OwnLimit:
