@@ -5,7 +5,12 @@ import sys
 import click
 from confluent_kafka import KafkaException
 
+from leaky.accounts import accounts_group
+from leaky.dead_letters import dead_letters_group
+from leaky.explain import explain_command
 from leaky.failures import ExpectedFailureError
+from leaky.policy import policy_group
+from leaky.produce import produce_command
 from leaky.run import run_command
 from leaky.verify import verify_command
 from topics.admin import BrokerUnreachableError
@@ -23,7 +28,15 @@ def leaky() -> None:
     """
 
 
-for command in (run_command, verify_command):
+for command in (
+    run_command,
+    verify_command,
+    explain_command,
+    accounts_group,
+    policy_group,
+    dead_letters_group,
+    produce_command,
+):
     leaky.add_command(command)
 
 

@@ -39,7 +39,7 @@ class Asker:
 
     def __init__(self, settings: TopicsSettings) -> None:
         self._topic = ACCOUNTS_COMMANDS.name_on_broker(settings.topics_prefix)
-        self._partitions = partitions_of(settings, self._topic)
+        self.partitions = partitions_of(settings, self._topic)
         replies = REPLIES.name_on_broker(settings.topics_prefix)
         self._reply_partition = secrets.randbelow(partitions_of(settings, replies))
         self._producer = durable_producer(settings)
@@ -96,9 +96,9 @@ class Asker:
         request_id = secrets.token_hex(16)
         if partition is None:
             partition = (
-                secrets.randbelow(self._partitions)
+                secrets.randbelow(self.partitions)
                 if account is None
-                else partition_of_account(account, self._partitions)
+                else partition_of_account(account, self.partitions)
             )
         if answers:
             self._waiting[request_id] = answers
