@@ -1,11 +1,13 @@
-"""`python -m devstack up|down|status`: the embedded servers without the application."""
+"""`python -m devstack up|down|status|kafka-tool`: the embedded servers, without the application."""
 
+import os
 import sys
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from devstack.kafka_tools import TOOLS, tool_command
 from devstack.server import DevstackError
 from devstack.settings import DevstackSettings
 from devstack.stack import Condition, Devstack
@@ -61,6 +63,18 @@ def status() -> None:
         )
     Console(width=max(Console().width, _WIDE)).print(table)
     sys.exit(any(server.condition is not Condition.UP for server in found))
+
+
+@main.command("kafka-tool", context_settings={"ignore_unknown_options": True})
+@click.argument("tool", type=click.Choice(sorted(TOOLS)))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def kafka_tool(tool: str, arguments: tuple[str, ...]) -> None:
+    """Run one of Kafka's own tools in this process's place, with its own arguments."""
+    try:
+        command = tool_command(DevstackSettings(), Console(stderr=True), tool, arguments)
+    except DevstackError as error:
+        raise click.ClickException(str(error)) from error
+    os.execv(command[0], command)  # noqa: S606 - an argument list, as everywhere here
 
 
 if __name__ == "__main__":

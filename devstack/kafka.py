@@ -16,7 +16,7 @@ from devstack.ports import LOOPBACK
 from devstack.server import DevstackError
 from devstack.settings import DevstackSettings
 
-_JARS = Path(__file__).parent / "jars" / "kafka"
+JARS = Path(__file__).parent / "jars" / "kafka"
 _HEAP = "512m"
 _CHECK_TIMEOUT_S = 3.0
 
@@ -60,7 +60,7 @@ class Kafka:
         """Fetch the jars, write server.properties, format the log folder the first time."""
         self._jars = fetch_jars(
             self.title,
-            _JARS / "jgo.lock.toml",
+            JARS / "jgo.lock.toml",
             self._settings.cache_dir,
             self._settings.maven_repository,
             console,
@@ -92,7 +92,7 @@ class Kafka:
             "-server",
             f"-Xmx{_HEAP}",
             "-Djava.awt.headless=true",
-            f"-Dlog4j2.configurationFile={_JARS / 'log4j2.properties'}",
+            f"-Dlog4j2.configurationFile={JARS / 'log4j2.properties'}",
             "-cp",
             class_path(self._jars),
             main_class,
