@@ -6,7 +6,6 @@ hash chain (`previousHash` is the SHA-256 of the account's previous event as pub
 command's last event carries its reply's SHA-256.
 """
 
-from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -48,10 +47,16 @@ class _Event(Message):
     actor: str | None = None
     policy_version: int
 
-    @cached_property
+    @property
     def encoded(self) -> bytes:
-        """The event's own bytes, encoded once: published behind a seal, and kept for repeats."""
-        return self.to_json()
+        """The event's own bytes, encoded once: published behind a seal, and kept for repeats.
+
+        Kept as functools.cached_property does, without the lock that it takes in Python 3.11.
+        """
+        kept: bytes | None = self.__dict__.get("encoded")
+        if kept is None:
+            kept = self.__dict__["encoded"] = self.to_json()
+        return kept
 
 
 class _Charge(_Event):

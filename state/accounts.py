@@ -60,7 +60,8 @@ class Account(msgspec.Struct, array_like=True):
     """One account's record.
 
     `head` is the SHA-256 of its last event as published (empty before the first one).
-    `wakeups` are the wake-up buckets that already list the account.
+    `wakeups` are the wake-up buckets that already list the account. `lasting_answers`: whether a
+    privileged command took effect, so that only then its answers are looked for.
     """
 
     tier: str | None = None
@@ -71,6 +72,7 @@ class Account(msgspec.Struct, array_like=True):
     own_limits: dict[str, tuple[OwnLimit, ...]] = {}
     open_holds: list[OpenHold] = []
     wakeups: list[int] = []
+    lasting_answers: bool = False
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True):

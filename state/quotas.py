@@ -46,7 +46,15 @@ class Quota(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def remaining(self) -> int:
-        return self.free_allowance + self.free_purchased
+        return (
+            self.allowance
+            - self.spent
+            - self.held
+            + self.purchased
+            - self.revoked
+            - self.purchased_spent
+            - self.purchased_held
+        )
 
     @property
     def held_in_all(self) -> int:

@@ -1,8 +1,8 @@
 """What deciding one command is given, and what it gives back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from pipelines.accounts.memory import AccountMemory
 from pipelines.accounts.terms import Rules
@@ -18,8 +18,7 @@ Decided = Sequence[AccountEvent]
 """The events of a decision, in order; the last one is what its reply is made of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """Everything that a decision may depend on, beside the command itself."""
 
     memory: AccountMemory
@@ -37,8 +36,7 @@ class Context:
         return encode_hold_id(origin)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Events (none for queries and repeats) and the answer."""
 
     events: Decided

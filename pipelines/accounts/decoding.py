@@ -7,7 +7,7 @@ there. The reason and the detail say what was expected and what came.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pydantic_core
@@ -40,8 +40,7 @@ _MAX_NAMED_ERRORS = 3
 _split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """A command, and the bytes it was parsed from; `place` is its place in the record."""
 
     place: int

@@ -79,7 +79,11 @@ def evolve(memory: AccountMemory, event: AccountEvent) -> None:
 
 
 def _provider(memory: AccountMemory, name: str) -> ProviderState:
-    return memory.account.providers.setdefault(name, ProviderState())
+    providers = memory.account.providers
+    state = providers.get(name)
+    if state is None:
+        state = providers[name] = ProviderState()
+    return state
 
 
 def _change_quota(
@@ -93,8 +97,9 @@ def _change_quota(
 def _change_provider(
     memory: AccountMemory, event: Consumed | Reserved | Settled | Voided | HoldExpired
 ) -> None:
-    _change_quota(memory, event)
-    meters = _provider(memory, event.provider).meters
+    state = _provider(memory, event.provider)
+    state.quota = moved(state.quota, event.quota_move)
+    meters = state.meters
     for change in event.limits:
         if change.kind is not LimitKind.CONCURRENCY and change.before != change.after:
             meters[change.name] = _meter(change, event.at_ms)

@@ -5,7 +5,6 @@ first moment, and the command's is the last of them.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pipelines.accounts.memory import AccountMemory
 from pipelines.accounts.standing import Standing
@@ -56,7 +55,7 @@ def quota_retry_ms(memory: AccountMemory, stood: Standing, tokens: int) -> int |
     if quota.window_end_ms is not None and quota.window_end_ms > stood.now_ms:
         moments.add(quota.window_end_ms)
     for moment_ms in sorted(moments):
-        at = replace(stood, now_ms=moment_ms)
+        at = stood._replace(now_ms=moment_ms)
         quota = _renewed(at, quota, opening=False)
         for open_hold, hold in holds.items():
             if open_hold.deadline_ms == moment_ms:

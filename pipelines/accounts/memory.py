@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.accounts import wakeups
 from state.accounts import HOLD_OPEN, Account, Answered, Hold
 from state.codec import T, decode, encode
-from state.store import PartitionStores
+from state.store import DurableStore, ExpiringStore, PartitionStores
 
 
 class StoreReadError(RuntimeError):
@@ -18,6 +18,8 @@ class StoreReadError(RuntimeError):
 
 HoldKey = tuple[int, int]
 """(offset, index): the place of a hold's reserve in its partition's log."""
+
+Store = DurableStore | ExpiringStore
 
 Writes = list[tuple[Callable[..., None], tuple[Any, ...]]]
 """What is to be written: each a store's method and what it is called with."""
@@ -30,6 +32,7 @@ class AccountMemory:
     """One account within one partition's stores, for the time of one command."""
 
     __slots__ = (
+        "_account_key",
         "_answers",
         "_holds",
         "_stores",
@@ -52,15 +55,17 @@ class AccountMemory:
         self._answers: dict[str, Answered | None] = {}
         self._written_answers: set[str] = set()
         self._wakeups: set[int] = set()
-        self.account: Account = (
-            self._read(Account, self._account_key(), expiring=False) or Account()
-        )
+        self._account_key = b"a:" + account_id.encode()
+        self.account = self._read(Account, self._account_key, stores.durable) or Account()
 
     def hold(self, key: HoldKey) -> Hold | None:
         """An open hold, or a closed one that is still remembered."""
         hold = self._holds.get(key)
         if hold is None:
-            hold = self._read(Hold, self._hold_key(key), expiring=True)
+            stored = self._hold_key(key)
+            hold = self._read(Hold, stored, self._stores.durable) or self._read(
+                Hold, stored, self._stores.expiring
+            )
             if hold is None:
                 return None
             self._holds[key] = hold
@@ -76,7 +81,12 @@ class AccountMemory:
         """What took effect under this command id, while it is to be repeated."""
         if command_id not in self._answers:
             stored = self._answer_key(command_id)
-            self._answers[command_id] = self._read(Answered, stored, expiring=True)
+            answer = None
+            if self.account.lasting_answers:
+                answer = self._read(Answered, stored, self._stores.durable)
+            self._answers[command_id] = answer or self._read(
+                Answered, stored, self._stores.expiring
+            )
         answer = self._answers[command_id]
         if answer is None or answer.repeatable_until_ms is None:
             return answer
@@ -85,6 +95,8 @@ class AccountMemory:
     def keep_answer(self, command_id: str, answer: Answered) -> None:
         self._answers[command_id] = answer
         self._written_answers.add(command_id)
+        if answer.repeatable_until_ms is None:
+            self.account.lasting_answers = True
 
     def drop_answer(self, command_id: str, hold: HoldKey) -> None:
         """Free a reserve's command id, if its answer is still the one that made `hold`."""
@@ -114,7 +126,7 @@ class AccountMemory:
         for command_id in self._written_answers:
             self._encode_answer(writes, command_id)
         if self.changed:
-            stored = self._account_key()
+            stored = self._account_key
             writes.append((self._stores.durable.set, (stored, encode(stored, self.account))))
         return writes
 
@@ -125,11 +137,9 @@ class AccountMemory:
         for change, arguments in writes:
             change(*arguments)
 
-    def _read(self, kind: type[T], stored: bytes, *, expiring: bool) -> T | None:
+    def _read(self, kind: type[T], stored: bytes, store: Store) -> T | None:
         try:
-            encoded = self._stores.durable.get(stored)
-            if encoded is None and expiring:
-                encoded = self._stores.expiring.get(stored)
+            encoded = store.get(stored)
             return None if encoded is None else decode(kind, encoded)
         except Exception as error:
             raise StoreReadError(f"cannot read state key {stored!r}: {error}") from error
@@ -153,9 +163,6 @@ class AccountMemory:
         else:
             ttl_ms = answer.repeatable_until_ms - self.now_ms + GARBAGE_AFTER_MS
             writes.append((self._stores.expiring.set, (stored, encode(stored, answer), ttl_ms)))
-
-    def _account_key(self) -> bytes:
-        return b"a:" + self.account_id.encode()
 
     def _hold_key(self, key: HoldKey) -> bytes:
         return f"h:{self.account_id}:{key[0]}:{key[1]}".encode()

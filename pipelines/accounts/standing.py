@@ -1,7 +1,7 @@
 """How an account stands with one provider at a moment: what every decision starts from."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipelines.accounts.memory import AccountMemory
 from pipelines.accounts.pots import quota_move
@@ -15,8 +15,7 @@ from state.limits import CONCURRENCY, LimitTerms, Meter, meter_at, reset_after_m
 from state.quotas import Quota
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Quota and meters as of `now_ms`, under the terms of that moment.
 
     `stored` is the quota as remembered, `quota` the same with its window as it has to be now.

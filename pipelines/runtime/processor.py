@@ -7,15 +7,14 @@ clock: `now_ms` is the record's broker time, made monotonic per partition.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from state.store import PartitionStores
 
 Headers = Sequence[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One consumed record. `timestamp_ms` is the broker's (LogAppendTime)."""
 
     topic: str
@@ -27,8 +26,7 @@ class Record:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class OutputRecord:
+class OutputRecord(NamedTuple):
     """One record to produce. `partition` None: by the key (murmur2_random)."""
 
     topic: str

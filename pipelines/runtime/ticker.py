@@ -9,7 +9,7 @@ time. Nothing due, no ticks: the log is kept for ever and must not grow with tim
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
 from pipelines.runtime.processor import Headers, OutputRecord
@@ -148,4 +148,4 @@ class Ticker:
     def _tick(self, partition: int, schedule: _Schedule) -> OutputRecord:
         schedule.in_flight = b"%d" % next(self._ids)
         tick = self._tick_record(partition)
-        return replace(tick, headers=[*tick.headers, (TICK_HEADER, schedule.in_flight)])
+        return tick._replace(headers=[*tick.headers, (TICK_HEADER, schedule.in_flight)])

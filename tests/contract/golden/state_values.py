@@ -77,6 +77,7 @@ VALUES: dict[str, Account | Hold | Answered] = {
             OpenHold(1_728_000_061_000, 2**40, 3, "openai", 200),
         ],
         wakeups=[172_800_006],
+        lasting_answers=True,
     ),
     "hold-open": Hold(
         provider="qwen",

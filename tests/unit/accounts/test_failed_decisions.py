@@ -1,6 +1,5 @@
 """A decision that raises changes nothing, is on record, and is met again by a replay."""
 
-from dataclasses import replace
 
 import pytest
 
@@ -214,7 +213,7 @@ def test_a_store_that_breaks_ends_the_process_and_nothing_was_written(
     partition = new_partition(policy())
     before = dict(partition.durable)
     broken = PartitionStores(partition.stores.durable, BrokenDisk())
-    record = replace(partition.log[0], offset=1, value=consume(5).to_json())
+    record = partition.log[0]._replace(offset=1, value=consume(5).to_json())
     with pytest.raises(StoreReadError, match="cannot read state key"):
         partition.processor.process(record, record.timestamp_ms, broken)
     assert partition.durable == before
