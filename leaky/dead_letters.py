@@ -62,7 +62,7 @@ def list_letters(reason: str | None, since: int | None, limit: int, as_json: boo
         table.add_row(
             buried.id, moment(letter.at_ms), letter.reason.value, _origin(letter), letter.detail
         )
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.width = max(console.width, _WIDE)
     console.print(table)
     console.print(f"{len(found)} dead letters{' (more may be there)' * (len(found) == limit)}")
