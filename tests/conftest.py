@@ -32,6 +32,7 @@ _FOLDERS = (
     "integration",
     "e2e",
     "fault",
+    "proof",
 )
 
 

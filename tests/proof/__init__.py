@@ -1,0 +1,1 @@
+"""What is proven once everything else has run."""
