@@ -39,8 +39,8 @@ from tests.simulation.reference_quota import Quota
 
 QUOTA = "quota"
 OPEN_HOLDS = "open-holds"
-FOREVER_MS = 2**60
-"""Later than any time at which a limit of the simulation could pass for the first time."""
+LONGEST_WAIT_MS = 2**53
+"""A longer wait counts as none."""
 
 
 class ReferenceAccount(AccountBook):
@@ -190,7 +190,7 @@ class ReferenceAccount(AccountBook):
         deadlines = {hold.deadline_ms for hold in self.open_holds()}
         ends = {quota.window_end_ms for quota in self.quotas.values()}
         later = {instant for instant in deadlines | ends if instant > now_ms}
-        return sorted({now_ms, FOREVER_MS, *later})
+        return sorted({now_ms, now_ms + LONGEST_WAIT_MS + 1, *later})
 
     def _grant(self, command: Admission, now_ms: int, place: Place) -> ReferenceAnswer:
         provider, tokens = command.provider, command.tokens

@@ -20,6 +20,7 @@ from schemas.limits import (
 )
 
 MILLI = 1000
+MOST_SCALED = 10**15
 BUCKETS = (LimitKind.LEAKY_BUCKET, LimitKind.TOKEN_BUCKET)
 
 
@@ -49,8 +50,8 @@ def limit_terms(rule: LimitRule, multiplier: int) -> LimitTerms:
                 rule.name,
                 LimitKind(rule.kind),
                 rule.unit,
-                capacity_milli=rule.capacity * factor * MILLI,
-                rate=Fraction(rule.amount * factor * MILLI, rule.period_ms),
+                capacity_milli=_scaled(rule.capacity, factor) * MILLI,
+                rate=Fraction(_scaled(rule.amount, factor) * MILLI, rule.period_ms),
                 period_ms=rule.period_ms,
             )
         case FixedWindowRule():
@@ -58,7 +59,7 @@ def limit_terms(rule: LimitRule, multiplier: int) -> LimitTerms:
                 rule.name,
                 LimitKind(rule.kind),
                 rule.unit,
-                capacity_milli=rule.limit * factor * MILLI,
+                capacity_milli=_scaled(rule.limit, factor) * MILLI,
                 window_ms=rule.window_ms,
             )
         case ConcurrencyRule():
@@ -66,8 +67,12 @@ def limit_terms(rule: LimitRule, multiplier: int) -> LimitTerms:
                 rule.name,
                 LimitKind(rule.kind),
                 rule.unit,
-                capacity_milli=rule.limit * factor * MILLI,
+                capacity_milli=_scaled(rule.limit, factor) * MILLI,
             )
+
+
+def _scaled(figure: int, factor: int) -> int:
+    return min(figure * factor, MOST_SCALED)
 
 
 def applying_limits(
