@@ -32,7 +32,7 @@ from pipelines.runtime.failures import (
     PartitionsLostError,
     WrongTimestampTypeError,
 )
-from pipelines.runtime.metrics import RuntimeMetrics, lag_from_statistics
+from pipelines.runtime.metrics import RuntimeMetrics, ends_from_statistics
 from pipelines.runtime.offset_guard import PartitionOffsets, after_restore, before_restore
 from pipelines.runtime.partition_stores import AssignedPartition, QuixTransaction
 from pipelines.runtime.position import read_position, run_record
@@ -224,6 +224,7 @@ class PipelineApplication(Application):
         started = time.perf_counter()
         outputs = run_record(self._processor, record, assigned.stores)
         assigned.touched = True
+        assigned.next_offset = offset + 1
         if outputs is None:
             self._metrics.skipped()
         else:
@@ -331,6 +332,7 @@ class PipelineApplication(Application):
             assigned = AssignedPartition(
                 partial(self._transaction, number, DURABLE_STORE),
                 partial(self._transaction, number, EXPIRING_STORE),
+                next_offset=offsets.committed or 0,
             )
             position = read_position(assigned.durable)
             problems.append(after_restore(offsets, position, self._config.consumer_group))
@@ -374,8 +376,14 @@ class PipelineApplication(Application):
                 self._processor.forget(partition.partition)
 
     def _observe_lag(self, statistics: str) -> None:
-        lag = lag_from_statistics(statistics, self._input_topic)
-        self._metrics.lag({n: lag[n] for n in lag if n in self._partitions})
+        ends = ends_from_statistics(statistics, self._input_topic)
+        self._metrics.lag(
+            {
+                number: max(0, ends[number] - assigned.next_offset)
+                for number, assigned in self._partitions.items()
+                if number in ends
+            }
+        )
 
 
 def _require_none(problems: list[str | None]) -> None:

@@ -73,14 +73,15 @@ class PrometheusRuntimeMetrics:
         self._undeliverable.inc(replies)
 
 
-def lag_from_statistics(statistics: str, topic: str) -> dict[int, int]:
-    """Each assigned partition's lag in records, from librdkafka's statistics JSON of a consumer.
+def ends_from_statistics(statistics: str, topic: str) -> dict[int, int]:
+    """Where each assigned partition's log ends, from librdkafka's statistics JSON of a consumer.
 
-    Partitions that have not been fetched from yet have no lag to tell and are left out.
+    It has a lag of its own, but only for offsets that are committed through it: ours go with the
+    transaction. Partitions that have not been fetched from yet have no end to tell.
     """
     partitions = json.loads(statistics).get("topics", {}).get(topic, {}).get("partitions", {})
     return {
-        int(number): partition["consumer_lag"]
+        int(number): partition["ls_offset"]
         for number, partition in partitions.items()
-        if int(number) >= 0 and partition.get("consumer_lag", -1) >= 0
+        if int(number) >= 0 and partition.get("ls_offset", -1) >= 0
     }

@@ -170,14 +170,18 @@ class ExpiringRocksStore:
 class AssignedPartition:
     """What the runtime holds of one partition from its assignment to its revocation."""
 
-    __slots__ = ("durable", "expiring", "stores", "touched")
+    __slots__ = ("durable", "expiring", "next_offset", "stores", "touched")
 
-    def __init__(self, open_durable: OpenTransaction, open_expiring: OpenTransaction) -> None:
+    def __init__(
+        self, open_durable: OpenTransaction, open_expiring: OpenTransaction, next_offset: int = 0
+    ) -> None:
         self.durable = DurableRocksStore(open_durable)
         self.expiring = ExpiringRocksStore(open_expiring)
         self.stores = PartitionStores(durable=self.durable, expiring=self.expiring)
         self.touched = False
         """Whether a record was applied since the last checkpoint."""
+        self.next_offset = next_offset
+        """The offset of the record that is applied next."""
 
     def hand_over(self) -> None:
         """Write the checkpoint's changes of both stores to Quix."""

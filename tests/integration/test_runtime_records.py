@@ -1,14 +1,17 @@
 """The runtime on a real broker: ticks, replies, expiring entries, large records and values."""
 
+import re
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.integration.counting_system import PARTITIONS, CountingSystem, wait_for
 from tests.servers import Servers
+from tests.service_process import ServiceProcess
 from topics.partitioning import partition_for
 
 
@@ -25,6 +28,12 @@ def ticks(system: CountingSystem) -> int:
 
 def wakes(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [event for event in events if "woke" in event]
+
+
+def told_lag(process: ServiceProcess) -> dict[int, float]:
+    metrics = httpx2.get(f"{process.url}/metrics", timeout=10).text
+    told = re.findall(r'pipeline_lag_records{.*partition="([0-9]+)"} ([0-9.]+)', metrics)
+    return {int(partition): float(records) for partition, records in told}
 
 
 def test_a_partition_gets_one_tick_when_it_is_due_and_none_when_nothing_is(
@@ -100,6 +109,15 @@ def test_a_reply_address_without_a_partition_loses_its_reply_and_nothing_else(
 
     assert system.replies() == [{"id": "2", "count": 2}]
     assert len(system.events()) == 2
+
+
+def test_lag_is_told_of_every_partition_after_a_restart_too(system: CountingSystem) -> None:
+    for start in (1, 2):
+        with system.process() as process:
+            system.send(*({"account": f"a{n}", "id": f"{start}.{n}"} for n in range(30)))
+            system.wait_for_events(30 * start)
+            wait_for(lambda: told_lag(process) == dict.fromkeys(range(PARTITIONS), 0), "no lag")
+            assert process.terminate() == 0
 
 
 def test_expired_entries_are_gone_after_a_cold_restore_and_balances_are_not(

@@ -2,19 +2,19 @@
 
 import json
 
-from pipelines.runtime.metrics import PrometheusRuntimeMetrics, lag_from_statistics
+from pipelines.runtime.metrics import PrometheusRuntimeMetrics, ends_from_statistics
 from service.metrics import Metrics
 
 
-def test_lag_is_read_for_the_input_topics_fetched_partitions() -> None:
+def test_ends_are_read_for_the_input_topics_fetched_partitions() -> None:
     partitions = {
-        "0": {"consumer_lag": 17},
-        "1": {"consumer_lag": -1},
-        "-1": {"consumer_lag": 5},
+        "0": {"ls_offset": 17},
+        "1": {"ls_offset": -1001},
+        "-1": {"ls_offset": 5},
     }
     statistics = json.dumps({"topics": {"commands": {"partitions": partitions}, "other": {}}})
-    assert lag_from_statistics(statistics, "commands") == {0: 17}
-    assert lag_from_statistics(statistics, "absent") == {}
+    assert ends_from_statistics(statistics, "commands") == {0: 17}
+    assert ends_from_statistics(statistics, "absent") == {}
 
 
 def test_every_observation_reaches_the_registry() -> None:
