@@ -21,6 +21,7 @@ from auth.settings import AuthSettings
 from devstack.settings import DevstackSettings
 from gateway.problems import GATEWAY_PROBLEMS, PROBLEM_OF_OUTCOME
 from gateway.settings import GatewaySettings
+from leaky.applications import ApplicationPorts
 from leaky.settings import CommandLineSettings
 from pipelines.runtime.settings import RuntimeSettings
 from providers.stubs.settings import StubSettings
@@ -41,53 +42,54 @@ class DocumentedProcess:
     title: str
     command: str
     about: str
-    settings: type[BaseSettings]
+    settings: Sequence[type[BaseSettings]]
 
 
 PROCESSES: Sequence[DocumentedProcess] = (
     DocumentedProcess(
         "The whole system",
         "python -m leaky run",
-        "It reads these itself, the ports of the processes below, and hands every other variable "
-        "on to them. `python -m devstack` reads these, too.",
-        DevstackSettings,
+        "It reads these itself, and hands every other variable on to the processes below. A port "
+        "that is taken is replaced by a free one, 0 takes any. `python -m devstack` reads those of "
+        "the servers, too.",
+        (DevstackSettings, ApplicationPorts),
     ),
     DocumentedProcess(
         "The gateway",
         "python -m gateway",
         "It calls the AI providers, so that their settings are its own.",
-        GatewaySettings,
+        (GatewaySettings,),
     ),
     DocumentedProcess(
         "The auth server",
         "python -m auth",
         "`python -m auth migrate` and `python -m auth create-admin` read the same.",
-        AuthSettings,
+        (AuthSettings,),
     ),
     DocumentedProcess(
         "The accounts pipeline",
         "python -m pipelines.accounts",
         "Nothing here changes a decision: what does is in the policy, and travels in the log.",
-        RuntimeSettings,
+        (RuntimeSettings,),
     ),
     DocumentedProcess(
         "The provider stubs",
         "python -m providers --name qwen|gemini|openai",
         "A request's own headers come before these settings.",
-        StubSettings,
+        (StubSettings,),
     ),
     DocumentedProcess(
         "The topics",
         "python -m topics",
         "`python -m pipelines.runtime` reads the same.",
-        TopicsSettings,
+        (TopicsSettings,),
     ),
     DocumentedProcess(
         "The command line",
         "leaky",
         "What the environment leaves out is taken from the system that `leaky run` has started "
         "with this data folder.",
-        CommandLineSettings,
+        (CommandLineSettings,),
     ),
 )
 
@@ -98,7 +100,7 @@ def settings_page() -> str:
     """Every variable, process by process."""
     sections = [
         f"## {process.title}: `{process.command}`\n{process.about}\n\n"
-        + settings_table(process.settings)
+        + settings_table(*process.settings)
         for process in PROCESSES
     ]
     return "\n".join([_SETTINGS_INTRODUCTION, *sections])

@@ -4,8 +4,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import Field
+
 from devstack.ports import LOOPBACK, choose_ports
 from devstack.supervision import Program
+from service.settings import ServiceSettings, environment_name
 
 PREPARATION: Sequence[Sequence[str]] = (
     ("topics", "create"),
@@ -19,15 +22,35 @@ development keys, then the tables of the auth server.
 
 PROVIDERS = ("qwen", "gemini", "openai")
 
-_CONVENTIONAL_PORTS: Mapping[str, int] = {
-    "LEAKY_GATEWAY_PORT": 8080,
-    "LEAKY_GATEWAY_ALIAS_PORT": 8082,
-    "LEAKY_AUTH_PORT": 8081,
-    "LEAKY_QWEN_PORT": 8091,
-    "LEAKY_GEMINI_PORT": 8092,
-    "LEAKY_OPENAI_PORT": 8093,
-}
-_FIRST_METRICS_PORT = 9101
+
+class ApplicationPorts(ServiceSettings):
+    """The ports that are tried first; one that is taken is replaced by a free one. 0: any."""
+
+    gateway_port: int = Field(8080, ge=0, le=65_535, description="TCP port of the gateway.")
+    gateway_alias_port: int = Field(
+        8082, ge=0, le=65_535, description="A second TCP port of the gateway; 0 turns it off."
+    )
+    auth_port: int = Field(8081, ge=0, le=65_535, description="TCP port of the auth server.")
+    qwen_port: int = Field(8091, ge=0, le=65_535, description="TCP port of the Qwen stub.")
+    gemini_port: int = Field(8092, ge=0, le=65_535, description="TCP port of the Gemini stub.")
+    openai_port: int = Field(8093, ge=0, le=65_535, description="TCP port of the OpenAI stub.")
+    metrics_port: int = Field(
+        9101,
+        ge=0,
+        le=65_000,
+        description="TCP port of the first accounts process's metrics; the others' follow.",
+    )
+
+    def by_variable(self) -> dict[str, int]:
+        """The ports to choose for what there is one of, by the variable that tells them to it."""
+        not_chosen = {*ServiceSettings.model_fields, "metrics_port"}
+        if self.gateway_alias_port == 0:
+            not_chosen.add("gateway_alias_port")
+        return {
+            environment_name(name): getattr(self, name)
+            for name in ApplicationPorts.model_fields
+            if name not in not_chosen
+        }
 
 
 @dataclass(frozen=True)
@@ -39,7 +62,7 @@ class Application:
     port: int
     """Where it answers /health/ready."""
     moved_from: int | None
-    """The conventional port, if another program has it."""
+    """The port that was tried first, if another program has it."""
     listens_for: str
     """What is asked of it there, for the start-up lines."""
 
@@ -59,16 +82,18 @@ class ApplicationPlan:
     """What all processes, and other terminals, must know: ports and URLs by variable."""
 
 
-def plan_applications(accounts_processes: int) -> ApplicationPlan:
-    """Choose ports, the conventional ones where they are free, and lay out the processes."""
+def plan_applications(accounts_processes: int, tried_first: ApplicationPorts) -> ApplicationPlan:
+    """Choose ports, those `tried_first` where they are free, and lay out the processes."""
     metrics_names = [f"metrics {slot}" for slot in range(accounts_processes)]
-    conventional = dict(_CONVENTIONAL_PORTS) | {
-        name: _FIRST_METRICS_PORT + slot for slot, name in enumerate(metrics_names)
+    first_metrics_port = tried_first.metrics_port
+    wanted = tried_first.by_variable() | {
+        name: first_metrics_port and first_metrics_port + slot
+        for slot, name in enumerate(metrics_names)
     }
-    ports = choose_ports(conventional)
+    ports = choose_ports(wanted)
 
     def moved_from(name: str) -> int | None:
-        return conventional[name] if ports[name] != conventional[name] else None
+        return wanted[name] if wanted[name] not in (0, ports[name]) else None
 
     gateway = Application(
         title="gateway",
@@ -108,7 +133,7 @@ def plan_applications(accounts_processes: int) -> ApplicationPlan:
         )
         for name in PROVIDERS
     ]
-    settings = {name: str(ports[name]) for name in _CONVENTIONAL_PORTS}
+    settings = {name: str(ports[name]) for name in tried_first.by_variable()}
     for application, variable in (
         (gateway, "LEAKY_GATEWAY_URL"),
         (auth, "LEAKY_AUTH_URL"),

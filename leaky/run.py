@@ -25,14 +25,20 @@ from devstack.supervision import (
     ProgramState,
     Supervision,
 )
-from leaky.applications import PREPARATION, Application, ApplicationPlan, plan_applications
+from leaky.applications import (
+    PREPARATION,
+    Application,
+    ApplicationPlan,
+    ApplicationPorts,
+    plan_applications,
+)
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 RUN_ENVIRONMENT = "run.env"
 """File in the data folder with the running system's settings, one `NAME=value` a line."""
 
-_READY_WITHIN_S = 60.0
+_READY_WITHIN_S = 180.0
 _POLL_S = 0.1
 _WATCH_EVERY_S = 1.0
 _REQUEST_TIMEOUT_S = 2.0
@@ -55,7 +61,9 @@ def run_command(accounts_processes: int) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     try:
         with _stop_signals_as_interrupt():
-            run_until_stopped(DevstackSettings(), accounts_processes, console)
+            run_until_stopped(
+                DevstackSettings(), ApplicationPorts.load(), accounts_processes, console
+            )
     except DevstackError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -63,7 +71,7 @@ def run_command(accounts_processes: int) -> None:
 
 
 def run_until_stopped(
-    settings: DevstackSettings, accounts_processes: int, console: Console
+    settings: DevstackSettings, ports: ApplicationPorts, accounts_processes: int, console: Console
 ) -> None:
     """Bring the system up and watch it until KeyboardInterrupt, then take it down in order.
 
@@ -75,7 +83,7 @@ def run_until_stopped(
     if Supervision(data_dir, []).stop_survivors():
         console.print("processes of a run that ended without stopping them: stopped")
     with _servers(stack) as addresses:
-        plan = plan_applications(accounts_processes)
+        plan = plan_applications(accounts_processes, ports)
         environment = {**addresses, **plan.settings, "LEAKY_DATA_DIR": str(data_dir)}
         _prepare(data_dir, environment, console)
         supervision = Supervision(
@@ -258,17 +266,18 @@ def _not_ready(supervision: Supervision, application: Application) -> str:
 
 
 def _what_to_try_first(plan: ApplicationPlan, data_dir: Path) -> str:
-    auth, gateway = plan.settings["LEAKY_AUTH_URL"], plan.settings["LEAKY_GATEWAY_URL"]
-    return f"""What to try first, in another terminal:
-  curl -s {auth}/api/v1/auth/register -H 'Content-Type: application/json' \\
-    -d '{{"username": "ada", "email": "ada@example.org", "password": "correct horse"}}'
-  export TOKEN=… USER_ID=…   # `token` and `userId` of the answer
-  curl -s {gateway}/api/v1/tokens/consume -H "Authorization: Bearer $TOKEN" \\
-    -H 'Content-Type: application/json' \\
-    -d '{{"userId": "'$USER_ID'", "provider": "openai", "tokens": 120, "prompt": "hello"}}'
-  curl -s "{gateway}/api/v1/tokens/quota?userId=$USER_ID&provider=openai" \\
-    -H "Authorization: Bearer $TOKEN"
-Logs: {data_dir / "logs"}. Ctrl-C stops everything."""
+    return f"""What to try first, in another terminal, in {Path.cwd()}:
+  . {_shown(data_dir / RUN_ENVIRONMENT)}
+  curl -s "$LEAKY_AUTH_URL/api/v1/auth/register" -H 'Content-Type: application/json' \\
+    -d '{{"username": "ada", "email": "ada@example.org", "password": "correct horse battery"}}'
+and so on: README.md has the whole tour, in five minutes.
+The gateway's API: {plan.settings["LEAKY_GATEWAY_URL"]}/docs. Logs: {_shown(data_dir / "logs")}.
+Ctrl-C stops everything."""
+
+
+def _shown(path: Path) -> Path:
+    """As one types it: from the working folder, if it is inside."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 if __name__ == "__main__":

@@ -90,10 +90,16 @@ def describe_errors(model: type[ServiceSettings], error: ValidationError) -> str
     return "\n".join([*lines, "Correct the environment and start again.", ""])
 
 
-def settings_table(model: type[BaseSettings]) -> str:
-    """A Markdown table of a model's variables: variable, type, default, meaning."""
+def settings_table(*models: type[BaseSettings]) -> str:
+    """A Markdown table of the models' variables: variable, type, default, meaning.
+
+    A variable that several of them have is in it once, as the first model has it.
+    """
     rows = ["| Variable | Type | Default | Meaning |", "|---|---|---|---|"]
-    for name, field in model.model_fields.items():
+    fields: dict[str, FieldInfo] = {}
+    for model in models:
+        fields |= {n: f for n, f in model.model_fields.items() if n not in fields}
+    for name, field in fields.items():
         meaning = str(field.description).replace("|", "\\|")
         rows.append(
             f"| `{environment_name(name)}` | {_type_name(field.annotation)}{_bounds(field)} "
