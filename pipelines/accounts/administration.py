@@ -40,7 +40,9 @@ def _common(context: Context, command: Privileged) -> dict[str, Any]:
 
 
 def _move_balance(context: Context, command: Allocate | Revoke) -> Decided:
-    if command.provider not in context.rules.providers:
+    known = command.provider in context.rules.providers
+    held = command.provider in context.memory.account.providers
+    if not known and not (held and isinstance(command, Revoke)):
         return _unknown_provider(context, command)
     stood = standing(context.memory, context.rules, command.provider, context.now_ms, opening=False)
     if isinstance(command, Allocate):
@@ -71,7 +73,7 @@ def _set_tier(context: Context, command: SetTier) -> Decided:
 
 
 def _set_limits(context: Context, command: SetLimits) -> Decided:
-    if command.provider not in context.rules.providers:
+    if command.limits and command.provider not in context.rules.providers:
         return _unknown_provider(context, command)
     return (
         LimitsSet(**_common(context, command), provider=command.provider, limits=command.limits),

@@ -47,9 +47,21 @@ def answer_repeat(context: Context, command: AccountCommand) -> Decision | None:
     return Decision((), reply_of(event, replayed=True, hold=hold))
 
 
-def _hold_now(memory: AccountMemory, key: HoldKey | None, event: Reserved) -> HoldReading | None:
+def _hold_now(memory: AccountMemory, key: HoldKey | None, event: Reserved) -> HoldReading:
+    """What became of a repeated reserve's hold.
+
+    One that is no longer remembered was settled: the other ends free the command id, and the
+    command would not be a repeat.
+    """
     hold = None if key is None else memory.hold(key)
-    return None if hold is None else _reading(event.hold_id, hold)
+    if hold is not None:
+        return _reading(event.hold_id, hold)
+    return HoldReading(
+        id=event.hold_id,
+        state=HoldState.SETTLED,
+        held_tokens=event.tokens,
+        deadline_ms=event.deadline_ms,
+    )
 
 
 def _repeated_closing(context: Context, command: Settle | Void) -> Decision | None:

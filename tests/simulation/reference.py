@@ -79,6 +79,10 @@ class ReferenceAccount(AccountBook):
                 self.tier_name = tier
             case SetStatus(status=status):
                 self.status = status
+            case SetLimits(provider=provider, limits=()):
+                self.own_limits[provider] = ()
+            case Revoke(provider=provider) if provider in self.quotas:
+                return self._move_balance(command, now_ms)
             case _ if command.provider not in self.policy.providers:
                 return ReferenceAnswer(Outcome.UNKNOWN_PROVIDER)
             case SetLimits(provider=provider, limits=limits):

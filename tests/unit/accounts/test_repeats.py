@@ -200,3 +200,15 @@ def test_a_repeat_still_closes_what_has_expired(new_partition: NewPartition) -> 
     answer = partition.at(1000).when(consume(5, "same"))
     assert answer.types == ["hold-expired"]
     assert answer.reply.replayed
+
+
+def test_a_repeated_reserve_whose_settled_hold_is_forgotten_says_settled(
+    new_partition: NewPartition,
+) -> None:
+    partition = new_partition(policy(closed_hold_ttl_ms=1000, recent_command_ttl_ms=600_000))
+    hold_id = partition.when(reserve(50, "same")).hold_id
+    partition.given(settle(hold_id, 50))
+    answer = partition.at(1000).when(reserve(50, "same"))
+    assert answer.reply.replayed
+    assert answer.reply.hold is not None
+    assert answer.reply.hold.state is HoldState.SETTLED

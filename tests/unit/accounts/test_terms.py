@@ -151,3 +151,10 @@ def test_a_limit_that_a_tier_changes_keeps_what_was_used(
 ) -> None:
     partition = new_partition(policy(leaky(10))).given(consume(10), set_tier(tier))
     assert qwen(partition).limits[0].used == 10
+
+
+def test_own_limits_can_be_removed_for_a_provider_that_the_policy_no_longer_lists(
+    new_partition: NewPartition,
+) -> None:
+    answer = new_partition(policy()).when(set_limits(provider="nobody"))
+    assert answer.outcome is Outcome.APPLIED
