@@ -145,10 +145,12 @@ def refunded(meter: Meter, unused_milli: int, then: Mark) -> Meter:
     """The meter after a charge's unused part was given back, as far as time has not drained it.
 
     Buckets: `max(0, unused - drained since the charge)`; a window: all, iff it is still the same;
-    a meter that started anew since: nothing.
+    a meter that started anew since: nothing. Never more than was charged, whatever the limit
+    counts by now.
     """
     if meter.generation != then.generation:
         return meter
+    unused_milli = min(unused_milli, then.milli)
     if meter.kind == FIXED_WINDOW:
         back = unused_milli if meter.window_start_ms == then.window_start_ms else 0
     else:

@@ -191,6 +191,15 @@ def test_another_rate_counts_as_if_it_had_come_at_the_last_charge(
     assert used(partition.at(10_000).given(set_limits(leaky(1000, 50)))) == 300
 
 
+def test_a_limit_that_counts_something_else_by_now_gets_back_no_more_than_was_charged(
+    new_partition: NewPartition,
+) -> None:
+    partition = new_partition(policy()).given(set_limits(leaky(1000, unit=R)))
+    hold_id = partition.when(reserve(50)).hold_id
+    partition.given(set_limits(leaky(1000)), consume(40), void(hold_id))
+    assert used(partition) == 40
+
+
 def test_limits_of_other_providers_get_nothing_of_it(new_partition: NewPartition) -> None:
     partition = new_partition(policy(leaky(1000))).given(consume(70, provider="gemini"))
     partition.given(void(partition.when(reserve(60)).hold_id))
