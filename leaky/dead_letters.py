@@ -23,7 +23,7 @@ _WIDE = 160
 
 
 @dataclass(frozen=True, slots=True)
-class _Buried:
+class BuriedRecord:
     """A dead letter, and where it stands in its own topic: the id that `show` takes."""
 
     partition: int
@@ -32,6 +32,7 @@ class _Buried:
 
     @property
     def id(self) -> str:
+        """Partition and offset, as people type it."""
         return f"{self.partition}/{self.offset}"
 
 
@@ -51,7 +52,7 @@ def dead_letters_group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_letters(reason: str | None, since: int | None, limit: int, as_json: bool) -> None:
     """List dead letters, newest first."""
-    found = _newest(CommandLineSettings.load(), reason, since, limit)
+    found = newest_letters(CommandLineSettings.load(), reason, since, limit)
     if as_json:
         for buried in found:
             click.echo(json.dumps({"id": buried.id, **json.loads(buried.letter.to_json())}))
@@ -93,10 +94,11 @@ def _spans(settings: CommandLineSettings, since_ms: int | None) -> dict[int, Spa
     return whole_spans(settings, topic, range(partitions_of(settings, topic)), since_ms)
 
 
-def _newest(
+def newest_letters(
     settings: CommandLineSettings, reason: str | None, since_ms: int | None, limit: int
-) -> list[_Buried]:
-    newest: list[_Buried] = []
+) -> list[BuriedRecord]:
+    """At most `limit` dead letters, the newest first; all reasons and times where None is given."""
+    newest: list[BuriedRecord] = []
     for span in _spans(settings, since_ms).values():
         kept = deque(
             (
@@ -111,7 +113,7 @@ def _newest(
     return newest[:limit]
 
 
-def _letters(settings: CommandLineSettings, spans: list[Span]) -> Iterator[_Buried]:
+def _letters(settings: CommandLineSettings, spans: list[Span]) -> Iterator[BuriedRecord]:
     with LogReader(settings) as reader:
         for span in spans:
             for message in reader.read(span):
@@ -119,7 +121,7 @@ def _letters(settings: CommandLineSettings, spans: list[Span]) -> Iterator[_Buri
                     letter = DeadLetter.model_validate_json(message.value() or b"")
                 except ValidationError:
                     continue  # not written by this system
-                yield _Buried(span.partition, message.offset(), letter)
+                yield BuriedRecord(span.partition, message.offset(), letter)
 
 
 def _origin(letter: DeadLetter) -> str:
@@ -128,7 +130,7 @@ def _origin(letter: DeadLetter) -> str:
     return f"{origin.topic}[{origin.partition}] offset {origin.offset}{member}"
 
 
-def _described(buried: _Buried) -> str:
+def _described(buried: BuriedRecord) -> str:
     letter = buried.letter
     lines = [
         f"dead letter {buried.id}: {letter.reason} at {moment(letter.at_ms)}",

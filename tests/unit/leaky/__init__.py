@@ -1,1 +1,1 @@
-"""Tests of the command line that need no server."""
+"""The command line without a broker."""
