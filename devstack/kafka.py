@@ -100,10 +100,9 @@ class Kafka:
         ]
 
     def _format(self, properties: Path) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         formatting = subprocess.run(
             self._java(
-                "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)
+                "kafka.tools.StorageTool", "format", "-t", new_cluster_id(), "-c", str(properties)
             ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -113,6 +112,14 @@ class Kafka:
         )
         if formatting.returncode:
             raise DevstackError(f"Kafka could not format its log folder:\n{formatting.stdout}")
+
+
+def new_cluster_id() -> str:
+    """A random UUID as Kafka writes it; none that its tools would take for an option."""
+    while True:
+        written = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not written.startswith("-"):
+            return written
 
 
 def _server_properties(folder: Path, ports: Mapping[str, int]) -> str:
