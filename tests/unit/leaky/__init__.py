@@ -1,1 +1,1 @@
-"""The command line without a broker."""
+"""Tests of the command line that need no server."""
