@@ -9,8 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Message
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Message,
+)
 from confluent_kafka import TopicPartition as Partition
+from confluent_kafka.admin import AdminClient
 
 from leaky.failures import ExpectedFailureError
 from leaky.partition_log import (
@@ -37,6 +43,8 @@ from topics.registry import ACCOUNTS_COMMANDS, ACCOUNTS_EVENTS, ACCOUNTS_STATE
 from topics.settings import TopicsSettings
 
 _REQUEST_TIMEOUT_S = 30.0
+_SETTLED_WITHIN_S = 30.0
+_POLL_S = 0.05
 
 Progress = Callable[[int, int], None]
 """Told (records verified so far, records in all), now and then."""
@@ -186,19 +194,43 @@ def _spans(
 def _committed(settings: TopicsSettings, topic: str, partitions: Sequence[int]) -> dict[int, int]:
     """The next offset to decide of each partition; 0 where nothing was committed."""
     group = ACCOUNTS_STATE.group_on_broker(settings.topics_prefix)
-    request = ConsumerGroupTopicPartitions(group, [Partition(topic, each) for each in partitions])
     client = quiet_admin(settings)  # kept: its answers never come once it is gone
-    answers = client.list_consumer_group_offsets(
-        [request], require_stable=True, request_timeout=_REQUEST_TIMEOUT_S
-    )
-    try:
-        found = answers[group].result().topic_partitions
-    except KafkaException as error:
-        raise BrokerUnreachableError(settings, error.args[0]) from error
-    offsets = {place.partition: max(0, place.offset) for place in found}
+    offsets: dict[int, int] = {}
+    deadline = time.monotonic() + _SETTLED_WITHIN_S
+    while unsettled := [number for number in partitions if number not in offsets]:
+        if time.monotonic() > deadline:
+            raise LogUnreadableError(
+                f"the group {group} has no stable offset for partitions {unsettled} of {topic}: a "
+                f"transaction has been open for {_SETTLED_WITHIN_S:.0f} s"
+            )
+        places = [Partition(topic, each) for each in unsettled]
+        try:
+            offsets |= _stable_offsets(client, ConsumerGroupTopicPartitions(group, places))
+        except KafkaException as error:
+            raise BrokerUnreachableError(settings, error.args[0]) from error
+        if len(offsets) < len(partitions):
+            time.sleep(_POLL_S)
     if not any(offsets.values()):
         raise NothingToVerifyError(
             f"the consumer group {group} has committed nothing of {topic}: expected an accounts "
             "pipeline that has run. Start it, or give --whole-log to compare up to the log's end."
         )
+    return offsets
+
+
+def _stable_offsets(client: AdminClient, request: ConsumerGroupTopicPartitions) -> dict[int, int]:
+    """The committed offsets, but for partitions whose next one is just being committed.
+
+    The broker answers for each partition by itself: without a look at its error, one with a
+    commit under way could not be told from one without any.
+    """
+    answers = client.list_consumer_group_offsets(
+        [request], require_stable=True, request_timeout=_REQUEST_TIMEOUT_S
+    )
+    offsets = {}
+    for place in answers[request.group_id].result().topic_partitions:
+        if place.error is None:
+            offsets[place.partition] = max(0, place.offset)
+        elif place.error.code() != KafkaError.UNSTABLE_OFFSET_COMMIT:
+            raise KafkaException(place.error)
     return offsets
