@@ -38,6 +38,7 @@ _REPLY = Reply(
             limit=1000,
             used=1,
             remaining=999,
+            window_ms=100_000,
             reset_ms=100,
         ),
     ),
@@ -46,6 +47,7 @@ _REPLY = Reply(
         remaining_tokens=99_999,
         allowance_tokens=100_000,
         purchased_tokens=0,
+        window_ms=86_400_000,
         reset_at_ms=1_700_086_400_000,
     ),
 ).to_json()
@@ -69,6 +71,7 @@ def main() -> None:
             **connection,
             "enable.idempotence": True,
             "linger.ms": 0,
+            "max.in.flight.requests.per.connection": 1,
             "delivery.report.only.error": True,
         }
     )

@@ -32,6 +32,7 @@ class KafkaDriver:
                 "bootstrap.servers": bootstrap_servers,
                 "enable.idempotence": True,
                 "linger.ms": 0,
+                "max.in.flight.requests.per.connection": 1,
                 "partitioner": PARTITIONER,
                 "delivery.report.only.error": True,
             }

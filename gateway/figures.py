@@ -95,17 +95,22 @@ def rate_limit_headers(reply: Reply) -> Headers:
     policies = []
     standings = []
     for limit in reply.limits:
-        policies.append(f'"{limit.name}";q={limit.limit};qu="{_quota_unit(limit)}"')
+        policies.append(_policy(limit.name, limit.limit, _quota_unit(limit), limit.window_ms))
         standings.append(_standing(limit.name, limit.remaining, limit.reset_ms))
     quota = reply.quota
     if quota is not None:
         reset_ms = None if quota.reset_at_ms is None else max(0, quota.reset_at_ms - reply.at_ms)
-        policies.append(f'"{_QUOTA}";q={quota.total_tokens};qu="{Unit.TOKENS}"')
+        policies.append(_policy(_QUOTA, quota.total_tokens, Unit.TOKENS, quota.window_ms))
         standings.append(_standing(_QUOTA, quota.remaining_tokens, reset_ms))
     if policies:
         headers.append(("ratelimit-policy", ", ".join(policies)))
         headers.append(("ratelimit", ", ".join(standings)))
     return headers
+
+
+def _policy(name: str, quota: int, unit: str, window_ms: int | None) -> str:
+    window = "" if window_ms is None else f";w={whole_seconds(window_ms)}"
+    return f'"{name}";q={quota};qu="{unit}"{window}'
 
 
 def _quota_unit(limit: LimitReading) -> str:

@@ -17,7 +17,6 @@ from schemas.http_tokens import (
     SettlementAnswer,
     SettleRequest,
 )
-from schemas.replies import Reply
 from service.http.problems import ProblemError
 
 ROUTE = "/api/v1/tokens/reservations"
@@ -92,7 +91,7 @@ async def settle(
     body = SettlementAnswer(
         reservation_id=reservation_id,
         charged_tokens=request.tokens,
-        late=_was_late(reply),
+        late=reply.hold.late if reply and reply.hold else None,
         limits=limit_bodies(reply.limits if reply else ()),
         quota=quota_body(reply.quota if reply else None),
         command_id=command_id,
@@ -138,10 +137,3 @@ def _account_of(principal: Principal, reservation_id: str) -> tuple[str, str | N
     if kind != "user" or not principal.may_act_for(owner):
         raise ProblemError(RESERVATION_UNKNOWN)
     return account, None if owner == principal.user_id else f"user:{principal.user_id}"
-
-
-def _was_late(reply: Reply | None) -> bool | None:
-    """Whether the hold had expired before; a repeat does not say, and neither does no reply."""
-    if reply is None or reply.replayed or reply.hold is None:
-        return None
-    return reply.hold.held_tokens == 0

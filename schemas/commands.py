@@ -6,9 +6,9 @@ arrays. `commandId` makes a command idempotent; `replyTo` asks for an answer.
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, TypeAdapter
+from pydantic import Field, StringConstraints, TypeAdapter, model_validator
 
 from schemas.base import (
     AccountId,
@@ -153,6 +153,12 @@ class SetLimits(_Privileged):
     type: Literal["set-limits"] = "set-limits"
     provider: ProviderName
     limits: Annotated[tuple[LimitRule, ...], Field(max_length=16)]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        if len({limit.name for limit in self.limits}) != len(self.limits):
+            raise ValueError("limits has two limits of the same name")
+        return self
 
 
 class PublishPolicy(_Command):

@@ -90,7 +90,7 @@ class DeadLetterOrigin(Message):
 
 
 class DeadLetter(Message):
-    """A record that was not decided. `value` is the whole record's, whatever `origin.index`."""
+    """What was not decided: a record, or the command at `origin.index` of it alone."""
 
     type: Literal["dead-letter"] = "dead-letter"
     version: Literal[1] = 1

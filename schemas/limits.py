@@ -75,7 +75,8 @@ class LimitReading(Message):
     """Where a limit stands, in whole units. `used` is rounded up, `remaining` down.
 
     `reset_ms`: in how many milliseconds nothing would be used any more if nothing else happened;
-    None when time alone does not reset it.
+    None when time alone does not reset it. `window_ms`: how long a bucket takes from full use to
+    none, or the window's length; None where there is no such time.
     """
 
     name: Name
@@ -84,6 +85,7 @@ class LimitReading(Message):
     limit: int
     used: int
     remaining: int
+    window_ms: DurationMs | None = None
     reset_ms: DurationMs | None = None
 
 
@@ -111,6 +113,7 @@ class LimitChange(Message):
     window_start_ms: int = 0
     generation: int = 0
     """How often this limit started anew, with another kind or window length."""
+    window_ms: DurationMs | None = None
     reset_ms: DurationMs | None = None
 
     def reading(self) -> LimitReading:
@@ -123,6 +126,7 @@ class LimitChange(Message):
             limit=self.limit,
             used=max(0, used),
             remaining=max(0, self.limit - used),
+            window_ms=self.window_ms,
             reset_ms=self.reset_ms,
         )
 

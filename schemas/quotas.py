@@ -2,14 +2,15 @@
 
 from typing import Literal
 
-from schemas.base import EpochMs, Message
+from schemas.base import DurationMs, EpochMs, Message
 
 
 class QuotaReading(Message):
     """Where an account's quota for one provider stands, in tokens.
 
     total = allowance + purchased (less what was revoked); remaining = what is neither spent nor
-    held, never below 0. `reset_at_ms`: when the allowance's window ends; None before first use.
+    held, never below 0. `window_ms`: how long an allowance window lasts, None without an
+    allowance. `reset_at_ms`: when the window ends; None before first use.
     """
 
     total_tokens: int
@@ -18,6 +19,7 @@ class QuotaReading(Message):
     purchased_tokens: int
     held_tokens: int = 0
     debt_tokens: int = 0
+    window_ms: DurationMs | None = None
     reset_at_ms: EpochMs | None = None
 
 

@@ -22,12 +22,16 @@ class HoldState(StrEnum):
 
 
 class HoldReading(Message):
-    """A hold: `held_tokens` at stake while open, `settled_tokens` once settled."""
+    """A hold: `held_tokens` at stake while open, `settled_tokens` once settled.
+
+    `late`: whether it was settled after it had expired; the first answer to a settle says so.
+    """
 
     id: str
     state: HoldState
     held_tokens: int
     settled_tokens: int | None = None
+    late: bool | None = None
     deadline_ms: EpochMs | None = None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from state.drain import accrue, drain, drained_since, time_to_drain
+from state.drain import MAX_WAIT_MS, accrue, drain, drained_since, time_to_drain
 
 LEAKY_BUCKET = "leaky-bucket"
 TOKEN_BUCKET = "token-bucket"  # noqa: S105 - the name of an algorithm
@@ -33,6 +33,19 @@ class LimitTerms:
     capacity_milli: int
     amount_milli: int = 0
     period_ms: int = 1
+
+    @property
+    def window_ms(self) -> int | None:
+        """From full use to none: a full bucket's drain rounded up, a window's length.
+
+        None where there is no such time, or one above `MAX_WAIT_MS`.
+        """
+        if self.kind == FIXED_WINDOW:
+            return self.period_ms
+        if self.amount_milli == 0:
+            return None
+        window_ms = -(-self.capacity_milli * self.period_ms // self.amount_milli)
+        return window_ms if window_ms <= MAX_WAIT_MS else None
 
     def cost(self, tokens: int) -> int:
         """What a request of `tokens` costs here, in milli."""

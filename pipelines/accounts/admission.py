@@ -155,7 +155,7 @@ def _grant(context: Context, command: Admission, stood: Standing) -> AccountEven
         "labels": command.labels,
         "limits": tuple(_charges(stood, command.tokens, holding=holding)),
         "quota_move": quota_move(stood.quota, after),
-        "quota": quota_reading(after, after.window_end_ms),
+        "quota": quota_reading(after, stood.terms, after.window_end_ms),
         "payload_digest": context.payload_digest,
         "repeatable_until_ms": context.now_ms + policy.recent_command_ttl_ms,
     }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pipelines.accounts.memory import AccountMemory
 from pipelines.accounts.terms import Rules
-from schemas.commands import AccountCommand
+from schemas.commands import AccountCommand, Consume, Reserve
 from schemas.events import AccountEvent, Denied
 from schemas.hold_ids import HoldOrigin, encode_hold_id
 from schemas.limits import LimitReading, Violation
@@ -44,7 +44,13 @@ class Decision(NamedTuple):
 
 
 def payload_digest(command: AccountCommand) -> str:
-    """SHA-256 of what a command asks for, whoever carries it: what a repeat must share."""
+    """SHA-256 of what a command asks for, whoever carries it: what a repeat must share.
+
+    The order of its labels does not count.
+    """
+    if isinstance(command, Consume | Reserve) and command.labels:
+        labels = dict(sorted(command.labels.items()))
+        command = command.model_copy(update={"labels": labels})
     payload = command.__pydantic_serializer__.to_json(
         command,
         by_alias=True,

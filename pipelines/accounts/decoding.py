@@ -106,7 +106,7 @@ def _decode_array(value: bytes) -> Iterator[Parsed | Rejected]:
 
 def _decode_one(place: int, raw: bytes, *, alone: bool) -> Parsed | Rejected:
     try:
-        command = COMMAND_ADAPTER.validate_json(raw)
+        command = COMMAND_ADAPTER.validate_json(raw, by_alias=True, by_name=False)
     except ValidationError as error:
         return Rejected(None if alone else place, *_why_not(raw, error), raw)
     if not alone and isinstance(command, PublishPolicy | Tick):

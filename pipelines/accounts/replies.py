@@ -69,6 +69,7 @@ def reply_of(
                     state=HoldState.VOIDED if settled is None else HoldState.SETTLED,
                     held_tokens=event.held_tokens,
                     settled_tokens=settled,
+                    late=event.late if isinstance(event, Settled) else None,
                 ),
                 limits=tuple(change.reading() for change in event.limits),
                 quota=event.quota,

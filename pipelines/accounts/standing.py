@@ -79,10 +79,10 @@ def read_quota(quota: Quota, terms: Terms, now_ms: int) -> QuotaReading:
         quota, terms.allowance_tokens, terms.window_length_ms, now_ms, opening=True
     )
     is_open = met.window_end_ms == quota.window_end_ms
-    return quota_reading(met, met.window_end_ms if is_open else None)
+    return quota_reading(met, terms, met.window_end_ms if is_open else None)
 
 
-def quota_reading(quota: Quota, reset_at_ms: int | None) -> QuotaReading:
+def quota_reading(quota: Quota, terms: Terms, reset_at_ms: int | None) -> QuotaReading:
     """The quota as it stands."""
     return QuotaReading(
         total_tokens=quota.total,
@@ -91,6 +91,7 @@ def quota_reading(quota: Quota, reset_at_ms: int | None) -> QuotaReading:
         purchased_tokens=quota.purchased - quota.revoked,
         held_tokens=quota.held_in_all,
         debt_tokens=quota.debt,
+        window_ms=terms.window_length_ms if terms.allowance_tokens else None,
         reset_at_ms=reset_at_ms,
     )
 
@@ -114,6 +115,7 @@ def meter_change(limit: LimitTerms, before: Meter, after: Meter) -> LimitChange:
         drained_remainder=after.drained_remainder,
         window_start_ms=after.window_start_ms,
         generation=after.generation,
+        window_ms=limit.window_ms,
         reset_ms=reset_after_ms(after, limit),
     )
 

@@ -64,9 +64,7 @@ def take_due(store: DurableStore, now_ms: int) -> list[str]:
     bucket.pages -= 1
     accounts = _page(store, bucket.number, bucket.pages)
     store.delete(_page_key(bucket.number, bucket.pages))
-    if bucket.pages:
-        bucket.last_page_accounts = PAGE_ACCOUNTS
-    else:
+    if not bucket.pages:
         buckets.pop(0)
     store.set(_INDEX_KEY, _VERSION + _encode(buckets))
     return accounts

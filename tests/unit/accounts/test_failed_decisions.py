@@ -1,6 +1,5 @@
 """A decision that raises changes nothing, is on record, and is met again by a replay."""
 
-
 import pytest
 
 from pipelines.accounts import processor

@@ -212,3 +212,8 @@ def test_a_repeated_reserve_whose_settled_hold_is_forgotten_says_settled(
     assert answer.reply.replayed
     assert answer.reply.hold is not None
     assert answer.reply.hold.state is HoldState.SETTLED
+
+
+def test_labels_in_another_order_are_the_same_payload(new_partition: NewPartition) -> None:
+    partition = new_partition(policy()).given(consume(5, "same", labels={"a": "1", "b": "2"}))
+    assert partition.when(consume(5, "same", labels={"b": "2", "a": "1"})).reply.replayed

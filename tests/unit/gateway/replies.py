@@ -17,6 +17,7 @@ BUCKET = LimitReading(
     limit=1000,
     used=801,
     remaining=199,
+    window_ms=100_000,
     reset_ms=80_001,
 )
 REQUESTS_A_DAY = LimitReading(
@@ -26,6 +27,7 @@ REQUESTS_A_DAY = LimitReading(
     limit=50,
     used=3,
     remaining=47,
+    window_ms=86_400_000,
     reset_ms=3_600_000,
 )
 AT_ONCE = LimitReading(
@@ -41,6 +43,7 @@ QUOTA = QuotaReading(
     remaining_tokens=99_199,
     allowance_tokens=100_000,
     purchased_tokens=0,
+    window_ms=86_400_000,
     reset_at_ms=NOW_MS + 86_400_000,
 )
 

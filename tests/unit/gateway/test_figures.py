@@ -19,8 +19,8 @@ def test_the_ietf_fields_list_every_limit_and_the_quota_with_their_units() -> No
     reply = a_reply(Outcome.GRANTED, limits=(BUCKET, REQUESTS_A_DAY, AT_ONCE))
     headers = dict(rate_limit_headers(reply))
     assert headers["ratelimit-policy"] == (
-        '"tokens";q=1000;qu="tokens", "daily";q=50;qu="requests", '
-        '"at-once";q=4;qu="concurrent-requests", "quota";q=100000;qu="tokens"'
+        '"tokens";q=1000;qu="tokens";w=100, "daily";q=50;qu="requests";w=86400, '
+        '"at-once";q=4;qu="concurrent-requests", "quota";q=100000;qu="tokens";w=86400'
     )
     assert headers["ratelimit"] == (
         '"tokens";r=199;t=81, "daily";r=47;t=3600, "at-once";r=3, "quota";r=99199;t=86400'
