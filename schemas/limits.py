@@ -25,6 +25,7 @@ class Unit(StrEnum):
 
 
 class _Rule(Message):
+    kind: str
     name: Name
     unit: Unit = Unit.TOKENS
     scaled: bool = True
@@ -115,20 +116,6 @@ class LimitChange(Message):
     """How often this limit started anew, with another kind or window length."""
     window_ms: DurationMs | None = None
     reset_ms: DurationMs | None = None
-
-    def reading(self) -> LimitReading:
-        """The same in whole units, as replies report it."""
-        used = -(-self.after // 1000)
-        return LimitReading(
-            name=self.name,
-            kind=self.kind,
-            unit=self.unit,
-            limit=self.limit,
-            used=max(0, used),
-            remaining=max(0, self.limit - used),
-            window_ms=self.window_ms,
-            reset_ms=self.reset_ms,
-        )
 
 
 class Violation(Message):

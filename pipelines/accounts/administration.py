@@ -3,10 +3,11 @@
 from typing import Any
 
 from pipelines.accounts.decision import Context, Decided, denied
+from pipelines.accounts.messages import Allocated, LimitsSet, Revoked, StatusSet, TierSet
 from pipelines.accounts.pots import quota_move
 from pipelines.accounts.standing import allowance_events, read_quota, standing
 from schemas.commands import Allocate, Privileged, Revoke, SetLimits, SetStatus, SetTier
-from schemas.events import Allocated, LimitsSet, Revoked, StatusSet, TierSet
+from schemas.lean import lean_of
 from schemas.outcomes import Outcome
 from state import quotas
 
@@ -76,7 +77,11 @@ def _set_limits(context: Context, command: SetLimits) -> Decided:
     if command.limits and command.provider not in context.rules.providers:
         return _unknown_provider(context, command)
     return (
-        LimitsSet(**_common(context, command), provider=command.provider, limits=command.limits),
+        LimitsSet(
+            **_common(context, command),
+            provider=command.provider,
+            limits=tuple(lean_of(rule) for rule in command.limits),
+        ),
     )
 
 

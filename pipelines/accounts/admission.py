@@ -5,6 +5,14 @@ from typing import Any
 
 from pipelines.accounts.decision import Context, Decided, denied
 from pipelines.accounts.forecast import concurrency_retry_ms, meter_retry_ms, quota_retry_ms
+from pipelines.accounts.messages import (
+    AccountEvent,
+    Consumed,
+    Denied,
+    LimitChange,
+    Reserved,
+    Violation,
+)
 from pipelines.accounts.pots import quota_move
 from pipelines.accounts.standing import (
     Standing,
@@ -16,8 +24,7 @@ from pipelines.accounts.standing import (
     standing,
 )
 from schemas.commands import Admission, Consume
-from schemas.events import AccountEvent, Consumed, Denied, Reserved
-from schemas.limits import LimitChange, Unit, Violation
+from schemas.limits import Unit
 from schemas.outcomes import Outcome
 from state import quotas
 from state.accounts import CLOSED, SUSPENDED

@@ -5,14 +5,18 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from pipelines.accounts.memory import AccountMemory
+from pipelines.accounts.messages import (
+    AccountEvent,
+    Denied,
+    LimitReading,
+    QuotaReading,
+    Reply,
+    Violation,
+)
 from pipelines.accounts.terms import Rules
 from schemas.commands import AccountCommand, Consume, Reserve
-from schemas.events import AccountEvent, Denied
 from schemas.hold_ids import HoldOrigin, encode_hold_id
-from schemas.limits import LimitReading, Violation
 from schemas.outcomes import Outcome
-from schemas.quotas import QuotaReading
-from schemas.replies import Reply
 
 Decided = Sequence[AccountEvent]
 """The events of a decision, in order; the last one is what its reply is made of."""

@@ -8,9 +8,7 @@ from bisect import insort
 import msgspec
 
 from pipelines.accounts.memory import AccountMemory, HoldKey
-from pipelines.accounts.pots import moved
-from pipelines.accounts.terms import own_limit
-from schemas.events import (
+from pipelines.accounts.messages import (
     AccountEvent,
     Allocated,
     AllowanceChanged,
@@ -18,6 +16,7 @@ from schemas.events import (
     DecisionFailed,
     Denied,
     HoldExpired,
+    LimitChange,
     LimitsSet,
     Reserved,
     Revoked,
@@ -26,8 +25,10 @@ from schemas.events import (
     TierSet,
     Voided,
 )
+from pipelines.accounts.pots import moved
+from pipelines.accounts.terms import own_limit
 from schemas.hold_ids import decode_hold_id
-from schemas.limits import LimitChange, LimitKind
+from schemas.limits import LimitKind
 from state.accounts import (
     HOLD_EXPIRED,
     HOLD_OPEN,

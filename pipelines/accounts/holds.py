@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.accounts.decision import Context, Decided, denied
 from pipelines.accounts.memory import AccountMemory, HoldKey
+from pipelines.accounts.messages import AccountEvent, HoldExpired, LimitChange, Settled, Voided
 from pipelines.accounts.pots import quota_move
 from pipelines.accounts.standing import (
     Standing,
@@ -17,9 +18,7 @@ from pipelines.accounts.standing import (
 )
 from pipelines.accounts.terms import Rules
 from schemas.commands import Settle, Void
-from schemas.events import AccountEvent, HoldExpired, Settled, Voided
 from schemas.hold_ids import HoldOrigin, encode_hold_id
-from schemas.limits import LimitChange
 from schemas.outcomes import Outcome
 from state import quotas
 from state.accounts import HOLD_EXPIRED, HOLD_OPEN, HOLD_SETTLED, HOLD_VOIDED, Hold, OpenHold

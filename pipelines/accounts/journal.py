@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from pipelines.accounts.messages import Event
 from pipelines.runtime.processor import OutputRecord, Outputs, Record
 from schemas.dead_letters import DeadLetterOrigin, DeadLetterReason, dead_letter
-from schemas.events import Event
 from topics.envelope import reply_headers
 from topics.registry import ACCOUNTS_EVENTS, DEAD_LETTERS, REPLIES
 

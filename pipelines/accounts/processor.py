@@ -10,6 +10,7 @@ from pipelines.accounts.evolve import evolve
 from pipelines.accounts.holds import expire
 from pipelines.accounts.journal import Journal
 from pipelines.accounts.memory import AccountMemory, StoreReadError, Writes
+from pipelines.accounts.messages import AccountEvent, DecisionFailed, Reply
 from pipelines.accounts.partition_policy import PolicyCache
 from pipelines.accounts.tally import NoTally, Tally
 from pipelines.accounts.terms import Rules
@@ -25,9 +26,7 @@ from schemas.commands import (
     Tick,
 )
 from schemas.dead_letters import DeadLetterReason
-from schemas.events import AccountEvent, DecisionFailed
 from schemas.outcomes import Outcome
-from schemas.replies import Reply
 from state.store import PartitionStores
 from topics.partitioning import partition_of_account
 

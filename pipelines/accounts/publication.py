@@ -8,13 +8,12 @@ import pydantic_core
 import rfc8785
 
 from pipelines.accounts.journal import Journal
+from pipelines.accounts.messages import PolicyApplied, Reply
 from pipelines.accounts.partition_policy import StoredPolicy, write_policy
 from schemas.commands import PublishPolicy
 from schemas.dead_letters import DeadLetterReason
-from schemas.events import PolicyApplied
 from schemas.outcomes import Outcome
 from schemas.policies import IssuerKey, PolicyDocument
-from schemas.replies import Reply
 from schemas.signing import verify
 from state.store import MAX_VALUE_BYTES, DurableStore
 

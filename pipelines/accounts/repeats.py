@@ -2,13 +2,13 @@
 
 from pipelines.accounts.decision import Context, Decision, denied
 from pipelines.accounts.memory import AccountMemory, HoldKey
+from pipelines.accounts.messages import HoldReading, Reply, Reserved, decode_event
 from pipelines.accounts.replies import reply_of
 from pipelines.accounts.standing import standing
 from schemas.commands import AccountCommand, Settle, Void
-from schemas.events import EVENT_ADAPTER, Reserved
 from schemas.hold_ids import InvalidHoldIdError, decode_hold_id
 from schemas.outcomes import Outcome
-from schemas.replies import HoldReading, HoldState, Reply
+from schemas.replies import HoldState
 from state.accounts import HOLD_SETTLED, HOLD_VOIDED, Hold
 
 
@@ -40,9 +40,7 @@ def answer_repeat(context: Context, command: AccountCommand) -> Decision | None:
             detail="the command id was used for a command with another payload",
         )
         return Decision((conflict,), reply_of(conflict))
-    event = EVENT_ADAPTER.validate_json(answer.event)
-    if event.type == "policy-applied":
-        raise TypeError("a policy is never remembered as an account's answer")
+    event = decode_event(answer.event)
     hold = _hold_now(context.memory, answer.hold, event) if isinstance(event, Reserved) else None
     return Decision((), reply_of(event, replayed=True, hold=hold))
 

@@ -3,17 +3,18 @@
 from typing import Any
 
 from pipelines.accounts.memory import AccountMemory
-from pipelines.accounts.standing import standing
-from pipelines.accounts.terms import Rules
-from schemas.commands import AccountStatus, Query
-from schemas.events import (
+from pipelines.accounts.messages import (
     AccountEvent,
+    AccountReading,
     Allocated,
     AllowanceChanged,
     Consumed,
     Denied,
     HoldExpired,
+    HoldReading,
     LimitsSet,
+    ProviderReading,
+    Reply,
     Reserved,
     Revoked,
     Settled,
@@ -21,8 +22,11 @@ from schemas.events import (
     TierSet,
     Voided,
 )
+from pipelines.accounts.standing import limit_reading, standing
+from pipelines.accounts.terms import Rules
+from schemas.commands import AccountStatus, Query
 from schemas.outcomes import Outcome
-from schemas.replies import AccountReading, HoldReading, HoldState, ProviderReading, Reply
+from schemas.replies import HoldState
 
 _ADMINISTRATIVE = {
     Allocated: "allocate",
@@ -53,7 +57,7 @@ def reply_of(
                 provider=event.provider,
                 tokens=event.tokens,
                 hold=hold or (_held(event) if isinstance(event, Reserved) else None),
-                limits=tuple(change.reading() for change in event.limits),
+                limits=tuple(limit_reading(change) for change in event.limits),
                 quota=event.quota,
             )
         case Settled() | Voided():
@@ -71,7 +75,7 @@ def reply_of(
                     settled_tokens=settled,
                     late=event.late if isinstance(event, Settled) else None,
                 ),
-                limits=tuple(change.reading() for change in event.limits),
+                limits=tuple(limit_reading(change) for change in event.limits),
                 quota=event.quota,
             )
         case Denied():

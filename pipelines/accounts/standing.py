@@ -1,14 +1,13 @@
 """How an account stands with one provider at a moment: what every decision starts from."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pipelines.accounts.memory import AccountMemory
+from pipelines.accounts.messages import AllowanceChanged, LimitChange, LimitReading, QuotaReading
 from pipelines.accounts.pots import quota_move
 from pipelines.accounts.terms import Rules, Terms
-from schemas.events import AllowanceChanged
-from schemas.limits import LimitChange, LimitKind, LimitReading, Unit
-from schemas.quotas import QuotaReading
+from schemas.limits import LimitKind, Unit
 from state import quotas
 from state.accounts import OpenHold, ProviderState
 from state.limits import CONCURRENCY, LimitTerms, Meter, meter_at, reset_after_ms
@@ -34,7 +33,7 @@ class Standing(NamedTuple):
         return sum(limit.cost(hold.tokens) for hold in self.open_holds)
 
     def readings(self) -> tuple[LimitReading, ...]:
-        return tuple(self._unchanged(limit).reading() for limit in self.terms.limits)
+        return tuple(limit_reading(self._unchanged(limit)) for limit in self.terms.limits)
 
     def _unchanged(self, limit: LimitTerms) -> LimitChange:
         if limit.kind == CONCURRENCY:
@@ -120,6 +119,21 @@ def meter_change(limit: LimitTerms, before: Meter, after: Meter) -> LimitChange:
     )
 
 
+def limit_reading(change: LimitChange) -> LimitReading:
+    """A limit after an event in whole units, as replies report it."""
+    used = -(-change.after // 1000)
+    return LimitReading(
+        name=change.name,
+        kind=change.kind,
+        unit=change.unit,
+        limit=change.limit,
+        used=max(0, used),
+        remaining=max(0, change.limit - used),
+        window_ms=change.window_ms,
+        reset_ms=change.reset_ms,
+    )
+
+
 def concurrency_change(limit: LimitTerms, before: int, after: int) -> LimitChange:
     """What open holds count for a concurrency limit, before and after."""
     return LimitChange(
@@ -139,20 +153,17 @@ def allowance_events(
     before, after = stood.stored, stood.quota
     if before is after:
         return
-    if after.window_start_ms == before.window_start_ms:
-        cause = "terms-changed"
-    else:
+    cause: Literal["window-opened", "window-ended", "terms-changed"] = "terms-changed"
+    if after.window_start_ms != before.window_start_ms:
         cause = "window-ended" if after.window_start_ms is None else "window-opened"
-    yield AllowanceChanged.model_validate(
-        {
-            "account": memory.account_id,
-            "at_ms": at_ms,
-            "policy_version": rules.version,
-            "provider": stood.provider,
-            "cause": cause,
-            "window_start_ms": after.window_start_ms,
-            "window_end_ms": after.window_end_ms,
-            "allowance_tokens": after.allowance,
-            "quota_move": quota_move(before, after),
-        }
+    yield AllowanceChanged(
+        account=memory.account_id,
+        at_ms=at_ms,
+        policy_version=rules.version,
+        provider=stood.provider,
+        cause=cause,
+        window_start_ms=after.window_start_ms,
+        window_end_ms=after.window_end_ms,
+        allowance_tokens=after.allowance,
+        quota_move=quota_move(before, after),
     )

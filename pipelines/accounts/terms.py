@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from schemas.limits import ConcurrencyRule, FixedWindowRule, LimitRule
+from schemas.limits import LimitRule
 from schemas.policies import ANY_PROVIDER, PolicyDocument, Tier
 from state.accounts import Account, OwnLimit
 from state.limits import MILLI, LimitTerms
@@ -62,9 +62,9 @@ class Rules:
 def limit_terms(rule: LimitRule, multiplier: int) -> LimitTerms:
     """The terms of a rule; `multiplier` counts only where the rule is scaled."""
     factor = multiplier if rule.scaled else 1
-    if isinstance(rule, ConcurrencyRule):
+    if rule.kind == "concurrency":
         return LimitTerms(rule.name, rule.kind, rule.unit.value, _milli(rule.limit * factor))
-    if isinstance(rule, FixedWindowRule):
+    if rule.kind == "fixed-window":
         return LimitTerms(
             rule.name, rule.kind, rule.unit.value, _milli(rule.limit * factor), 0, rule.window_ms
         )

@@ -163,6 +163,10 @@ class PipelineApplication(Application):
         context = CheckpointContext(
             **{f.name: getattr(made, f.name) for f in dataclasses.fields(made) if f.init}
         )
+        context.shortest_interval_s = self._settings.commit_interval_ms / 1000
+        context.longest_interval_s = max(
+            context.shortest_interval_s, self._settings.commit_interval_longest_ms / 1000
+        )
         context.before_commit = self._before_commit
         context.on_new_checkpoint = self._on_new_checkpoint
         context.after_commit = self._after_commit

@@ -23,7 +23,16 @@ class RuntimeSettings(TopicsSettings):
         default=100,
         ge=10,
         le=5_000,
-        description="Milliseconds between checkpoints; events become visible with them.",
+        description="Least milliseconds between checkpoints; events become visible with them.",
+    )
+    commit_interval_longest_ms: int = Field(
+        default=1_000,
+        ge=10,
+        le=5_000,
+        description=(
+            "Most milliseconds between checkpoints. Where a commit takes long, checkpoints get "
+            "rarer than the commit interval says, so that deciding has nine tenths of the time."
+        ),
     )
     consumer_poll_timeout_ms: int = Field(
         default=20,
