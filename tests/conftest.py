@@ -46,6 +46,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _FOLDERS.index(item.path.relative_to(_TESTS).parts[0]))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests have recorded by `record_property`: how long things took, mostly."""
+    recorded = [
+        f"{report.nodeid}: {name} {value}"
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        for name, value in getattr(report, "user_properties", ())
+        if getattr(report, "when", None) == "call"
+    ]
+    if recorded:
+        terminalreporter.section("recorded")
+        for line in recorded:
+            terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
     """This run's folder for servers; those left by killed runs are stopped first."""

@@ -9,7 +9,7 @@ from confluent_kafka import Message
 
 from leaky.verification.report import VerifyReport
 from leaky.verification.verify import verify
-from topics.reading import read_all
+from topics.reading import read_until
 from topics.registry import ACCOUNTS_COMMANDS, ACCOUNTS_EVENTS, Topic
 from topics.settings import TopicsSettings
 
@@ -33,12 +33,13 @@ def committed_events(settings: TopicsSettings) -> list[Event]:
 
 
 def command_types(settings: TopicsSettings, account: str) -> list[str]:
-    """The types of all commands in the partition of `account`, in order; `[]` for an array."""
-    partition = {m.partition() for m in _records(settings, ACCOUNTS_COMMANDS) if _is_of(m, account)}
+    """The types of all commands in the partition of `account`, in order."""
+    commands = _records(settings, ACCOUNTS_COMMANDS)
+    (partition,) = {each.partition() for each in commands if each.key() == account.encode()}
     return [
-        json.loads(message.value() or b"")["type"]
-        for message in _records(settings, ACCOUNTS_COMMANDS)
-        if message.partition() in partition
+        json.loads(each.value() or b"")["type"]
+        for each in commands
+        if each.partition() == partition
     ]
 
 
@@ -62,14 +63,13 @@ def wait_for_event(
         time.sleep(_POLL_S)
 
 
-def _is_of(message: Message, account: str) -> bool:
-    return bool(message.key() == account.encode())
-
-
 def _records(settings: TopicsSettings, topic: Topic) -> list[Message]:
-    name = topic.name_on_broker(settings.topics_prefix)
-    return [
-        message
-        for partition in range(topic.partitions(settings.topics_partitions))
-        for message in read_all(settings, name, partition)
-    ]
+    messages: list[Message] = []
+
+    def keep(message: Message) -> bool:
+        messages.append(message)
+        return False
+
+    partitions = range(topic.partitions(settings.topics_partitions))
+    read_until(settings, topic.name_on_broker(settings.topics_prefix), partitions, keep)
+    return messages

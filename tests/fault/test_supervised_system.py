@@ -33,10 +33,11 @@ def system(servers: Servers, fresh_database: str, tmp_path: Path) -> Iterator["R
         "LEAKY_DATA_DIR": str(tmp_path / "data"),
         **{f"LEAKY_{name}_PORT": "0" for name in _PORTS},
     }
+    inherited = {name: value for name, value in os.environ.items() if name[:6] != "LEAKY_"}
     with (tmp_path / "run.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "leaky", "run"],
-            env=os.environ | environment,
+            env={**inherited, **environment},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
