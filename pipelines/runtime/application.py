@@ -53,6 +53,9 @@ _MAX_EVICTIONS_PER_FLUSH = 2_000
 _RECORDS_PER_TURN = 100
 """Records taken before the loop looks after everything else again."""
 
+_TRANSACTIONAL_LINGER_MS = 100
+"""How long events gather before a request carries them: few requests, and little left to flush."""
+
 _STATISTICS_INTERVAL_MS = 5_000
 _REQUEST_TIMEOUT_S = 30.0
 
@@ -100,6 +103,8 @@ class PipelineApplication(Application):
                 "transactional.id": process_name,
                 "transaction.timeout.ms": settings.transaction_timeout_ms,
                 "partitioner": "murmur2_random",
+                # Nobody sees them before the commit, whose flush does not wait for this.
+                "linger.ms": _TRANSACTIONAL_LINGER_MS,
             },
             loglevel=None,
         )
