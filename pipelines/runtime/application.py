@@ -28,12 +28,16 @@ from pipelines.runtime.changelogs import newest_applied_offset, wait_until_settl
 from pipelines.runtime.checkpoints import CheckpointContext
 from pipelines.runtime.consumer import AssignmentConsumer, Watermarks, ask_watermarks
 from pipelines.runtime.failures import (
-    OffsetsDisagreeError,
     PartitionsLostError,
     WrongTimestampTypeError,
 )
 from pipelines.runtime.metrics import RuntimeMetrics, ends_from_statistics
-from pipelines.runtime.offset_guard import PartitionOffsets, after_restore, before_restore
+from pipelines.runtime.offset_guard import (
+    PartitionOffsets,
+    after_restore,
+    before_restore,
+    require_none,
+)
 from pipelines.runtime.partition_stores import AssignedPartition, QuixTransaction
 from pipelines.runtime.position import read_position, run_record
 from pipelines.runtime.processor import OutputRecord, Processor, Record
@@ -329,7 +333,7 @@ class PipelineApplication(Application):
                     self._connection, TopicPartition(changelog.name, number), self._input_topic
                 )
             problems.append(before_restore(offsets, restorable, self._config.consumer_group))
-        _require_none(problems)
+        require_none(problems)
 
     def _open_partitions(self) -> None:
         """Check every restored partition's state against its offsets, and start its ticks.
@@ -346,7 +350,7 @@ class PipelineApplication(Application):
             position = read_position(assigned.durable)
             problems.append(after_restore(offsets, position, self._config.consumer_group))
             self._partitions[number] = assigned
-        _require_none(problems)
+        require_none(problems)
         for number in self._opening:
             self._plan_tick(number, self._partitions[number])
         self._opening.clear()
@@ -393,10 +397,3 @@ class PipelineApplication(Application):
                 if number in ends
             }
         )
-
-
-def _require_none(problems: list[str | None]) -> None:
-    """Raise `OffsetsDisagreeError` with all problems at once: each names its own repair."""
-    found = [problem for problem in problems if problem is not None]
-    if found:
-        raise OffsetsDisagreeError("\n".join(found))

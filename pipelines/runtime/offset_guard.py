@@ -5,8 +5,10 @@ one was applied last. They can part ways: a group's offsets expire when it is id
 operator resets them, a changelog is lost. Going on would apply records twice or never.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipelines.runtime.failures import OffsetsDisagreeError
 from pipelines.runtime.position import Position
 
 
@@ -56,6 +58,13 @@ def after_restore(offsets: PartitionOffsets, position: Position | None, group: s
         + "delete the partition's state folder to have it restored from the changelogs or, if "
         "those are lost, rebuild the state from the log"
     )
+
+
+def require_none(problems: Iterable[str | None]) -> None:
+    """Raise `OffsetsDisagreeError` with all problems at once: each names its own repair."""
+    found = [problem for problem in problems if problem is not None]
+    if found:
+        raise OffsetsDisagreeError("\n".join(found))
 
 
 def _shown(offsets: PartitionOffsets) -> str:
