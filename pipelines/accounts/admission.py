@@ -46,7 +46,10 @@ def admit(context: Context, command: Admission) -> Decided:
     stood = standing(memory, rules, command.provider, context.now_ms, opening=True)
     violations = tuple(_violations(context, command, stood))
     if violations:
-        return _limited(context, command, stood, violations)
+        refusal = _limited(context, command, stood, violations)
+        if stood.after_refusal is stood.stored:
+            return (refusal,)
+        return (*allowance_events(memory, rules, stood, context.now_ms), refusal)
     return (
         *allowance_events(memory, rules, stood, context.now_ms),
         _grant(context, command, stood),
@@ -121,21 +124,19 @@ _PRECEDENCE = {outcome: place for place, outcome in enumerate(Outcome)}
 
 def _limited(
     context: Context, command: Admission, stood: Standing, violations: tuple[Violation, ...]
-) -> tuple[Denied]:
+) -> Denied:
     waits = [violation.retry_after_ms for violation in violations]
     curable = [wait for wait in waits if wait is not None]
-    return (
-        denied(
-            context,
-            command,
-            min((Outcome(each.outcome) for each in violations), key=_PRECEDENCE.__getitem__),
-            provider=command.provider,
-            tokens=command.tokens,
-            violations=violations,
-            retry_after_ms=max(curable) if len(curable) == len(waits) else None,
-            limits=stood.readings(),
-            quota=read_quota(stood.stored, stood.terms, context.now_ms),
-        ),
+    return denied(
+        context,
+        command,
+        min((Outcome(each.outcome) for each in violations), key=_PRECEDENCE.__getitem__),
+        provider=command.provider,
+        tokens=command.tokens,
+        violations=violations,
+        retry_after_ms=max(curable) if len(curable) == len(waits) else None,
+        limits=stood.readings(),
+        quota=read_quota(stood.after_refusal, stood.terms, context.now_ms),
     )
 
 

@@ -49,7 +49,7 @@ def concurrency_retry_ms(stood: Standing, limit: LimitTerms, cost_milli: int) ->
 
 def quota_retry_ms(memory: AccountMemory, stood: Standing, tokens: int) -> int | None:
     """In how many ms the quota alone would hold `tokens`; None: never."""
-    quota = stood.stored
+    quota = stood.after_refusal
     holds = dict(_holds(memory, stood))
     moments = {open_hold.deadline_ms for open_hold in holds}
     if quota.window_end_ms is not None and quota.window_end_ms > stood.now_ms:

@@ -28,6 +28,11 @@ class Standing(NamedTuple):
     meters: dict[str, Meter]
     open_holds: tuple[OpenHold, ...]
 
+    @property
+    def after_refusal(self) -> Quota:
+        """The quota that a refusal leaves: only a window that pays debt opens all the same."""
+        return self.quota if self.quota.debt < self.stored.debt else self.stored
+
     def holding_milli(self, limit: LimitTerms) -> int:
         """What the provider's open holds count for a concurrency limit."""
         return sum(limit.cost(hold.tokens) for hold in self.open_holds)

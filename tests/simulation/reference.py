@@ -152,6 +152,7 @@ class ReferenceAccount(AccountBook):
     def _denial(
         self, command: Admission, now_ms: int, failures: dict[str, Outcome]
     ) -> ReferenceAnswer:
+        self._open_window_against_debt(command.provider, now_ms)
         waits = {name: self.wait_ms(name, command, now_ms) for name in failures}
         known = [wait for wait in waits.values() if wait is not None]
         precedence = list(Outcome)
@@ -161,6 +162,12 @@ class ReferenceAccount(AccountBook):
             outcomes=failures,
             retry_after_ms=max(known) if len(known) == len(waits) else None,
         )
+
+    def _open_window_against_debt(self, provider: str, now_ms: int) -> None:
+        """A denial opens nothing, but for a window that pays debt."""
+        quota = self.quotas.get(provider)
+        if quota is not None and self.as_if_granted(provider, now_ms).debt < quota.debt:
+            quota.notice_grant(now_ms, self.allowance_terms(provider))
 
     def wait_ms(self, name: str, command: Admission, now_ms: int) -> int | None:
         """The least wait after which `name` refuses no more, found by asking at later times.

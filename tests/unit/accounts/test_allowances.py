@@ -199,17 +199,18 @@ def test_the_next_window_pays_the_debt(new_partition: NewPartition) -> None:
     assert partition.pots(ALICE).debt == 0
 
 
-def test_debt_of_a_whole_allowance_or_more_is_left_to_purchases(
-    new_partition: NewPartition,
-) -> None:
+def test_debt_above_an_allowance_is_paid_a_window_at_a_time(new_partition: NewPartition) -> None:
     partition = new_partition(policy(allowance=100, window_ms=1000))
     hold_id = partition.when(reserve(100)).hold_id
     partition.given(settle(hold_id, 350)).at(1000)
-    # A window opens at a grant, and a window that the debt eats up grants nothing.
-    assert partition.when(consume(1)).retry_ms is None
-    assert partition.pots(ALICE).debt == 250
-    assert partition.given(allocate(151)).pots(ALICE).debt == 99
-    assert partition.when(consume(1)).outcome is Outcome.GRANTED
+    refused = partition.when(consume(1))
+    assert refused.types == ["allowance-changed", "denied"]
+    assert refused.retry_ms is None
+    assert partition.pots(ALICE).debt == 150
+    assert partition.when(consume(1)).types == ["denied"]
+    assert partition.at(2000).when(consume(1)).retry_ms == 1000
+    assert partition.pots(ALICE).debt == 50
+    assert partition.at(3000).when(consume(50)).outcome is Outcome.GRANTED
 
 
 @pytest.mark.parametrize(("bought", "debt", "remaining"), [(20, 10, 0), (30, 0, 0), (45, 0, 15)])
