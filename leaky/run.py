@@ -221,7 +221,9 @@ def _is_ready(client: httpx2.Client, application: Application) -> bool:
 def _run_environment(file: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Leave the settings for commands in other terminals, as long as the system runs."""
     lines = [f"{name}={shlex.quote(value)}\n" for name, value in environment.items()]
-    file.write_text("".join(lines), encoding="utf-8")
+    unfinished = file.with_suffix(".new")
+    unfinished.write_text("".join(lines), encoding="utf-8")
+    unfinished.replace(file)
     try:
         yield
     finally:
