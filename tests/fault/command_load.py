@@ -96,7 +96,7 @@ class CommandLoad:
 
         def firsts() -> dict[int, float]:
             found: dict[int, float] = {}
-            for command_id, arrived_at in list(self._answered_at.items()):
+            for command_id, arrived_at in self._answered_at.copy().items():
                 if self.sent_at[command_id] >= since_s:
                     partition = self._partition_of[command_id]
                     found[partition] = min(arrived_at, found.get(partition, arrived_at))
