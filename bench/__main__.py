@@ -40,6 +40,8 @@ def main() -> int:
             growth_mb = _gateway_growth_mb(drivers, watch, console)
             _fill(system, drivers, console)
             memory_mb = watch.close()
+            for driver in drivers.values():
+                driver.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print_table(console, results, memory_mb)

@@ -26,6 +26,9 @@ class HttpDriver:
     def run(self, load: Load) -> list[float]:
         return asyncio.run(self._run(load))
 
+    def close(self) -> None:
+        """Nothing to let go of: each run closes its own connections."""
+
     async def _run(self, load: Load) -> list[float]:
         watch = Stopwatch()
         idle: asyncio.Queue[_Connection] = asyncio.Queue()

@@ -28,7 +28,7 @@ LOADS: Sequence[Load] = (
 )
 
 WARM_UP_S = 1.0
-MEASURED_S = 4.0
+MEASURED_S = 3.0
 
 
 @dataclass(slots=True)
@@ -84,4 +84,8 @@ class Driver(Protocol):
 
     def run(self, load: Load) -> list[float]:
         """The latencies, in seconds, of the answers in the measured time."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections, before what they lead to is stopped."""
         ...
