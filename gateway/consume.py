@@ -81,19 +81,7 @@ class Consumption:
             await asyncio.wait(self._calls, timeout=timeout_s)
 
     async def _charge(self, spending: _Spending) -> Spent:
-        payer, request = spending.payer, spending.request
-        command = Consume(
-            command_id=spending.command_id,
-            reply_to=self._accounts.reply_to,
-            account=payer.account,
-            actor=payer.actor,
-            provider=payer.provider,
-            tokens=spending.tokens,
-            model=request.model or None,
-            labels=request.labels,
-            request_digest=spending.digest,
-        )
-        reply = await ask(self._accounts, command)
+        reply = await ask(self._accounts, self._admission(Consume, spending))
         return _granted(reply, spending, 0 if reply.replayed else spending.tokens, {})
 
     async def _hold_and_call(self, spending: _Spending, provider: ProviderAdapter) -> Spent:
@@ -119,8 +107,12 @@ class Consumption:
         return _granted(settled or held, spending, tokens, result.raw)
 
     async def _hold(self, spending: _Spending) -> Reply:
+        return await ask(self._accounts, self._admission(Reserve, spending))
+
+    def _admission(self, kind: type[Consume | Reserve], spending: _Spending) -> Consume | Reserve:
+        """The command that asks for what a request spends."""
         payer, request = spending.payer, spending.request
-        command = Reserve(
+        return kind(
             command_id=spending.command_id,
             reply_to=self._accounts.reply_to,
             account=payer.account,
@@ -131,7 +123,6 @@ class Consumption:
             labels=request.labels,
             request_digest=spending.digest,
         )
-        return await ask(self._accounts, command)
 
     async def _settle(self, spending: _Spending, hold_id: str, tokens: int) -> Reply | None:
         """The settle's reply; None when it is stored in the log and not yet decided."""

@@ -143,8 +143,7 @@ class AccountsProcessor:
         record, now_ms, mark = journal.record, journal.now_ms, journal.mark()
         memory = AccountMemory(command.account, stores, now_ms)
         try:
-            if self._failures:
-                self._meet_known_failure(record, parsed.place)
+            self._meet_known_failure(record, parsed.place)
             expired = list(_close_expired(memory, rules, record.partition))
             context = Context(
                 memory,
